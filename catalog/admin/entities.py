@@ -1,0 +1,173 @@
+"""Networks, companies and providers: upstream's facts to read, and logos to replace."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from catalog.admin.filters import LogoFilter, MergedFilter
+from catalog.admin.show import author_of, counted
+from catalog.duplicates import MergeRefused, merge_networks
+from catalog.logos import MAX_BYTES, UnusableLogo, read_logo, upload_logo
+from catalog.models import Logo, Network, ProductionCompany, WatchProvider
+
+if TYPE_CHECKING:
+    LogoModelAdmin = admin.ModelAdmin[Any]
+else:
+    LogoModelAdmin = admin.ModelAdmin
+
+HOSTED = (
+    "hosted_logo_link",
+    "hosted_logo_content_type",
+    "hosted_logo_bytes",
+    "hosted_logo_sha256",
+    "hosted_logo_at",
+    "logo_error",
+)
+
+
+class LogoForm(forms.ModelForm):  # type: ignore[type-arg]
+    new_logo = forms.FileField(
+        required=False, help_text="PNG, JPEG, WEBP or GIF, at most 5 MB. It stays until you unlock the logo."
+    )
+
+    def clean_new_logo(self) -> bytes | None:
+        """The bytes of a logo that can be used."""
+        upload = self.cleaned_data["new_logo"]
+        if not upload:
+            return None
+        content = upload.read(MAX_BYTES + 1)
+        try:
+            read_logo(content)
+        except UnusableLogo as error:
+            raise forms.ValidationError(f"This can't be used: {error}.") from error
+        return bytes(content)
+
+
+class LogoAdmin(LogoModelAdmin):
+    """Rows come and go with the syncs; an editor changes the logo alone."""
+
+    form = LogoForm
+    list_per_page = 100
+    show_full_result_count = False
+    name_field = "name"
+    upstream: tuple[str, ...] = ("origin_country", "tmdb_logo_path", "tmdb_fetched_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).defer("tmdb_meta")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (
+            "thumbnail",
+            self.name_field,
+            self.opts.pk.name if self.opts.pk else "pk",
+            "origin_country",
+            "hosted_logo_link",
+            "logo_locked",
+            "logo_error",
+        )
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return (self.name_field,)
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (LogoFilter, "logo_locked", "origin_country")
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return (self.name_field, "pk__exact")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (self.name_field, *self.upstream, "thumbnail", *HOSTED)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (
+            (None, {"fields": (self.name_field, *self.upstream)}),
+            ("Logo", {"fields": ("thumbnail", "new_logo", "logo_locked", *HOSTED)}),
+        )
+
+    @admin.display(description="logo")
+    def thumbnail(self, entity: Logo) -> str:
+        url = entity.hosted_logo_url
+        # On grey, as many logos are drawn in plain white or plain black.
+        return (
+            format_html(
+                '<img src="{}" alt="" loading="lazy" style="max-height:32px;max-width:96px;background:#888;'
+                'padding:2px">',
+                url,
+            )
+            if url
+            else ""
+        )
+
+    @admin.display(description="hosted logo")
+    def hosted_logo_link(self, entity: Logo) -> str:
+        url = entity.hosted_logo_url
+        return (
+            format_html('<a href="{}">{}</a>', url, (entity.hosted_logo_key or "").rpartition("/")[2][:12])
+            if url
+            else ""
+        )
+
+    def save_model(self, request: HttpRequest, obj: Logo, form: Any, change: bool) -> None:
+        content = form.cleaned_data.get("new_logo")
+        if content:
+            upload_logo(obj, content, author_of(request))
+        elif "logo_locked" in form.changed_data:
+            obj.save(update_fields=["logo_locked"])  # the other columns are the syncs'
+
+
+@admin.register(Network)
+class NetworkAdmin(LogoAdmin):
+    upstream = ("origin_country", "merged_into", "tmdb_logo_path", "tmdb_fetched_at")
+    actions = ("merge_into_largest",)
+    list_select_related = ("merged_into",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        networks: QuerySet[Any] = super().get_queryset(request).annotate(show_count=Count("show_networks"))
+        return networks
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return (*super().get_list_display(request), "shows", "merged_into")
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return (*super().get_list_filter(request), MergedFilter)
+
+    @admin.display(description="shows", ordering="show_count")
+    def shows(self, network: Any) -> int:
+        return int(network.show_count)
+
+    @admin.action(description="Merge into the one with the most shows", permissions=["change"])
+    def merge_into_largest(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        networks = sorted(queryset, key=lambda network: (-network.show_count, network.pk))
+        if len(networks) < 2:
+            self.message_user(request, "Select the network to keep and its duplicates.", messages.ERROR)
+            return
+        kept, *duplicates = networks
+        for duplicate in duplicates:
+            try:
+                moved = merge_networks(duplicate, kept, author_of(request))
+            except MergeRefused as error:
+                self.message_user(request, f"{error}.", messages.ERROR)
+            else:
+                text = f"{duplicate} ({duplicate.pk}) is merged into {kept} ({kept.pk}); {counted(moved)} followed."
+                self.message_user(request, text)
+
+
+@admin.register(ProductionCompany)
+class ProductionCompanyAdmin(LogoAdmin):
+    pass
+
+
+@admin.register(WatchProvider)
+class WatchProviderAdmin(LogoAdmin):
+    name_field = "provider_name"
+    upstream = ("display_priority", "origin_country", "tmdb_logo_path", "tmdb_fetched_at")

@@ -1,0 +1,151 @@
+import re
+import uuid
+from collections.abc import Collection
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+# `\Z`, not `$`: Python's `$` also matches before a final newline, PostgreSQL's does not.
+IMDB_ID = r"^tt[0-9]{7,}\Z"  # 7 digits until 2019 or so, 8 since
+OVERRIDE = r"^(SKIP|Y|[0-9]{1,4})?\Z"
+
+imdb_id_validator = RegexValidator(IMDB_ID, "An IMDb title id is tt and at least 7 digits, like tt1720601.")
+
+
+class Show(models.Model):
+    """One show. A null column means that nothing is known, an empty list that there is none.
+
+    `name`, `description` and the other columns that upstream fills follow upstream until an editor
+    changes them; then the column stands in `locked_fields` and what upstream says is kept in
+    `upstream_values`, where it can be compared and taken back.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField()
+    description = models.TextField(null=True, blank=True)
+    premiere_date = models.DateField(null=True, blank=True)
+
+    tmdb_id = models.PositiveBigIntegerField("TMDb id", null=True, blank=True, unique=True)
+    imdb_id = models.CharField("IMDb id", null=True, blank=True, unique=True, validators=[imdb_id_validator])
+    tvdb_id = models.PositiveBigIntegerField("TVDB id", null=True, blank=True)
+    wikidata_id = models.CharField(null=True, blank=True)
+    facebook_id = models.CharField(null=True, blank=True)
+    instagram_id = models.CharField(null=True, blank=True)
+    twitter_id = models.CharField(null=True, blank=True)
+
+    show_total_seasons = models.PositiveIntegerField(null=True, blank=True)
+    show_total_episodes = models.PositiveIntegerField(null=True, blank=True)
+    most_recent_episode_season = models.PositiveIntegerField(null=True, blank=True)
+    most_recent_episode_number = models.PositiveIntegerField(null=True, blank=True)
+    most_recent_episode_title = models.CharField(null=True, blank=True)
+    most_recent_episode_air_date = models.DateField(null=True, blank=True)
+    most_recent_episode_imdb_id = models.CharField(null=True, blank=True, validators=[imdb_id_validator])
+
+    genres = models.JSONField(default=list, blank=True)
+    keywords = models.JSONField(default=list, blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    listed_on = models.JSONField(default=list, blank=True)
+
+    tmdb_name = models.CharField(null=True, blank=True)
+    tmdb_status = models.CharField(null=True, blank=True)
+    tmdb_type = models.CharField(null=True, blank=True)
+    tmdb_first_air_date = models.DateField(null=True, blank=True)
+    tmdb_last_air_date = models.DateField(null=True, blank=True)
+    tmdb_vote_average = models.FloatField(null=True, blank=True)
+    tmdb_vote_count = models.PositiveIntegerField(null=True, blank=True)
+    tmdb_popularity = models.FloatField(null=True, blank=True)
+
+    imdb_title = models.CharField(null=True, blank=True)
+    imdb_content_rating = models.CharField(null=True, blank=True)
+    imdb_rating_value = models.FloatField(null=True, blank=True)
+    imdb_rating_count = models.PositiveIntegerField(null=True, blank=True)
+    imdb_date_published = models.DateField(null=True, blank=True)
+    imdb_end_year = models.PositiveIntegerField(null=True, blank=True)
+
+    tmdb_meta = models.JSONField(null=True, blank=True, editable=False)
+    imdb_meta = models.JSONField(null=True, blank=True, editable=False)
+    tmdb_fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    imdb_fetched_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    needs_tmdb_resolution = models.BooleanField(default=False)
+    needs_imdb_resolution = models.BooleanField(default=False)
+
+    override = models.CharField(
+        blank=True,
+        default="",
+        validators=[RegexValidator(OVERRIDE, "Empty, SKIP, Y, or a minimum number of episodes.")],
+        help_text="Empty, SKIP (in no tab), Y (a minimum of 2 episodes), or the minimum number of episodes.",
+    )
+    locked_fields = models.JSONField(default=list, blank=True, editable=False)
+    upstream_values = models.JSONField(default=dict, blank=True, editable=False)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    networks = models.ManyToManyField("catalog.Network", through="catalog.ShowNetwork", related_name="shows")
+    production_companies = models.ManyToManyField(
+        "catalog.ProductionCompany", through="catalog.ShowProductionCompany", related_name="shows"
+    )
+
+    class Meta:
+        ordering = ("name", "id")
+        constraints = (
+            models.CheckConstraint(condition=~Q(name=""), name="show_name_is_set"),
+            models.CheckConstraint(condition=Q(tmdb_id__isnull=True) | Q(tmdb_id__gte=1), name="show_tmdb_id_positive"),
+            models.CheckConstraint(
+                condition=Q(imdb_id__isnull=True) | Q(imdb_id__regex=IMDB_ID), name="show_imdb_id_format"
+            ),
+            models.CheckConstraint(
+                condition=Q(most_recent_episode_imdb_id__isnull=True) | Q(most_recent_episode_imdb_id__regex=IMDB_ID),
+                name="show_episode_imdb_id_format",
+            ),
+            models.CheckConstraint(condition=Q(override__regex=OVERRIDE), name="show_override_value"),
+        )
+        indexes = (
+            models.Index(fields=("name", "id"), name="show_by_name"),
+            models.Index(fields=("created_at", "id"), name="show_by_age"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        self.override = self.override.strip().upper()
+        super().clean_fields(exclude=exclude)
+        if self.tmdb_id == 0 and "tmdb_id" not in (exclude or ()):
+            raise ValidationError({"tmdb_id": "A TMDb id is a number from 1."})
+
+    @property
+    def most_recent_episode(self) -> str | None:
+        """Text for people, like `S5.E3 - Title (2024-01-02)`; None where no episode is known."""
+        if self.most_recent_episode_number is None:
+            return None
+        parts = [f"S{self.most_recent_episode_season}.E{self.most_recent_episode_number}"]
+        if self.most_recent_episode_title:
+            parts.append(f"- {self.most_recent_episode_title}")
+        if self.most_recent_episode_air_date:
+            parts.append(f"({self.most_recent_episode_air_date.isoformat()})")
+        return " ".join(parts)
+
+    @property
+    def external_ids(self) -> dict[str, str | int | None]:
+        """The ids of this show in every namespace that is kept."""
+        return {
+            "trr": str(self.id),
+            "tmdb": self.tmdb_id,
+            "imdb": self.imdb_id,
+            "tvdb": self.tvdb_id,
+            "wikidata": self.wikidata_id,
+            "facebook": self.facebook_id,
+            "instagram": self.instagram_id,
+            "twitter": self.twitter_id,
+        }
+
+    def is_locked(self, field: str) -> bool:
+        return field in self.locked_fields
+
+
+def is_imdb_id(text: str) -> bool:
+    return re.match(IMDB_ID, text) is not None

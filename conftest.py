@@ -1,0 +1,19 @@
+"""Fixtures that every app's tests share. Nothing here reaches beyond this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.upstream import Upstream
+
+
+@pytest.fixture
+def upstream(settings: Any, tmp_path: Path) -> Iterator[Upstream]:
+    """The stand-in for TMDb, empty, over real HTTP; the settings point to it and the logos to a fresh folder."""
+    with Upstream(shows={}, key=settings.TMDB_API_KEY) as server:
+        settings.TMDB_API_URL = server.api_url
+        settings.TMDB_IMAGE_URL = server.image_url
+        settings.MEDIA_ROOT = tmp_path / "media"
+        yield server

@@ -1,0 +1,58 @@
+"""The ledger in admin: read-only, as it is the record of what happened."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from ingestion.models import ResolutionCandidate, SyncFailure, SyncRun, SyncState
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class SyncFailureInline(admin.TabularInline):
+    model = SyncFailure
+    fields = ("item", "reason")
+    extra = 0
+    can_delete = False
+    max_num = 0
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnlyAdmin):
+    list_display = ("id", "kind", "status", "started_at", "finished_at", "done", "total", "requests", "error")
+    list_filter = ("kind", "status")
+    inlines = (SyncFailureInline,)
+
+
+@admin.register(SyncState)
+class SyncStateAdmin(ReadOnlyAdmin):
+    list_display = ("show", "stage", "status", "last_success_at", "attempted_at", "attempts", "last_error")
+    list_filter = ("stage", "status")
+    list_select_related = ("show",)
+    search_fields = ("show__name", "show__imdb_id")
+
+
+@admin.register(ResolutionCandidate)
+class ResolutionCandidateAdmin(ReadOnlyAdmin):
+    list_display = ("show", "tmdb_id", "name", "first_air_date", "score", "why")
+    list_select_related = ("show",)
+    search_fields = ("show__name", "name")
+
+    @admin.display(description="reasons")
+    def why(self, candidate: ResolutionCandidate) -> str:
+        return "; ".join(candidate.reasons)

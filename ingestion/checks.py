@@ -1,0 +1,65 @@
+"""System checks: every missing or malformed setting in one line each, none of them with its value."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+# Belong to what is built on these settings, or to the machine: no reason to warn.
+OTHERS = {
+    "CORS_ALLOW_ORIGINS",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "SPREADSHEET_ID",
+    "GOOGLE_SHEETS_API_URL",
+    "DJANGO_SETTINGS_MODULE",
+}
+
+
+def tmdb_problems() -> list[str]:
+    """Why TMDb can't be asked: empty when all is there."""
+    problems = [
+        problem
+        for problem in settings.ENVIRONMENT_ERRORS
+        if problem.startswith(("TMDB_", "REDIS_URL", "AWS_", "MEDIA_"))
+    ]
+    if not settings.TMDB_API_KEY and not settings.TMDB_BEARER_TOKEN:
+        problems.append("TMDB_API_KEY is not set, nor is TMDB_BEARER_TOKEN: one of them is needed to ask TMDb")
+    if settings.TMDB_API_KEY and settings.TMDB_BEARER_TOKEN:
+        problems.append("TMDB_API_KEY and TMDB_BEARER_TOKEN are both set: keep one of them")
+    return problems
+
+
+@register
+def check_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    messages: list[CheckMessage] = [Error(problem, id="trr.E001") for problem in settings.ENVIRONMENT_ERRORS]
+    if not settings.SECRET_KEY_IS_SET:
+        messages.append(
+            Error(
+                "SECRET_KEY is not set",
+                hint="Any long random text; without it every restart ends all sessions.",
+                id="trr.E002",
+            )
+        )
+    for problem in tmdb_problems():
+        if problem in settings.ENVIRONMENT_ERRORS:
+            continue
+        # Without a key the site still works; only a sync does not.
+        both = "both set" in problem
+        messages.append(Error(problem, id="trr.E003") if both else Warning(problem, id="trr.W001"))
+    if settings.AWS_S3_BUCKET and bool(settings.AWS_ACCESS_KEY_ID) != bool(settings.AWS_SECRET_ACCESS_KEY):
+        messages.append(Error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set", id="trr.E004"))
+    messages += [
+        Warning(f"{name} in {settings.ENV_FILE} is used by nothing", id="trr.W002")
+        for name in sorted(set(names_in_env_file(settings.ENV_FILE)) - settings.ENVIRONMENT_NAMES - OTHERS)
+    ]
+    return messages
+
+
+def names_in_env_file(path: str) -> Iterable[str]:
+    if not path or not Path(path).is_file():
+        return []
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    return re.findall(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", text, flags=re.MULTILINE)

@@ -1,0 +1,207 @@
+"""What every command of a sync has in common: its options, its exit codes, and that it never ends in a traceback.
+
+Exit codes: 0 all done; 1 some items failed, each named on stderr; 2 wrong usage or configuration, nothing
+was tried; 3 another run of the same kind is going on.
+"""
+
+import json
+import signal
+from argparse import ArgumentTypeError, BooleanOptionalAction
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from types import FrameType
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from catalog.models.show import is_imdb_id
+from ingestion.checks import tmdb_problems
+from ingestion.models import Stage
+from ingestion.options import Options
+from ingestion.report import Report, Reporter, TextReporter, first_line
+from ingestion.runs import AlreadyRunning
+from ingestion.selection import unknown_ids
+from ingestion.sync import sync_shows
+
+
+class SyncCommand(BaseCommand):
+    """Syncs `stages` of the chosen shows; a subclass says which and describes itself."""
+
+    stages: ClassVar[frozenset[Stage]]
+    kind: ClassVar[str]
+    requires_system_checks = []  # what this needs is checked below, with exit code 2
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_argument_group("which shows (all that are due, when none is named)")
+        which.add_argument("--all", action="store_true", help="every show that is due (the default)")
+        which.add_argument("--show-id", type=uuid, action="append", default=[], metavar="UUID", help="repeatable")
+        which.add_argument("--tmdb-id", type=positive, action="append", default=[], metavar="N", help="repeatable")
+        which.add_argument("--imdb-id", type=imdb_id, action="append", default=[], metavar="tt...", help="repeatable")
+        which.add_argument(
+            "--limit", type=positive, metavar="N", help="at most N of the shows that are due, the longest untried first"
+        )
+        due = parser.add_argument_group("what is due")
+        due.add_argument(
+            "--incremental",
+            action=BooleanOptionalAction,
+            default=True,
+            help="skip what is fresh (the default); --no-incremental takes fresh shows too",
+        )
+        due.add_argument(
+            "--resume",
+            action=BooleanOptionalAction,
+            default=None,
+            help="retry what failed (the default); with --force or --no-incremental: go on with the run that was cut "
+            "off, leaving out what it had done. --no-resume leaves failed shows for another time",
+        )
+        due.add_argument("--force", action="store_true", help="all shows, also those found gone upstream")
+        due.add_argument(
+            "--since", type=day, metavar="DATE", help="read TMDb's list of changes from DATE (14 days back at most)"
+        )
+        how = parser.add_argument_group("how")
+        how.add_argument("--dry-run", action="store_true", help="write nothing; say what would change")
+        how.add_argument("--max-failures", type=positive, metavar="N", help="stop after N failures")
+        how.add_argument("--json", action="store_true", help="the closing report as one JSON object on stdout")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        check_configuration()
+        chosen = self.options_of(options)
+        if chosen.is_selection and options["all"]:
+            raise CommandError("--all goes without --show-id, --tmdb-id and --imdb-id", returncode=2)
+        with one_line_errors():
+            if unknown := unknown_ids(chosen) if chosen.is_selection else []:
+                raise CommandError(f"no show has the id {', '.join(unknown)}: nothing was done", returncode=2)
+            with signals_as_interrupt():
+                report = self.run(chosen, self.reporter(options))
+        if options["json"]:
+            self.stdout.write(json.dumps(report.as_json()))
+        if report.exit_code:
+            raise CommandError(closing_error(report), returncode=report.exit_code)
+
+    def options_of(self, options: dict[str, Any]) -> Options:
+        names = ("limit", "dry_run", "incremental", "resume", "force", "since", "max_failures")
+        return Options(
+            stages=options.get("stages") or self.stages,
+            show_ids=tuple(options["show_id"]),
+            tmdb_ids=tuple(options["tmdb_id"]),
+            imdb_ids=tuple(options["imdb_id"]),
+            skip_logos=options.get("skip_logos", False),
+            **{name: options[name] for name in names},
+        )
+
+    def reporter(self, options: dict[str, Any]) -> Reporter:
+        # With --json stdout holds the one object and nothing else.
+        out = self.stderr if options["json"] else self.stdout
+        return TextReporter(out, self.stderr, verbosity=options["verbosity"])
+
+    def run(self, options: Options, reporter: Reporter) -> Report:
+        try:
+            return sync_shows(options, kind=self.kind, reporter=reporter)
+        except AlreadyRunning as error:
+            raise CommandError(str(error), returncode=3) from None
+
+
+def closing_error(report: Report) -> str:
+    if report.error:
+        return report.error
+    shows, logos = report.counts["failed"], report.counts["logos failed"]
+    parts = [f"{shows} of {report.total} shows"] if shows else []
+    parts += [f"{logos} logo{'' if logos == 1 else 's'}"] if logos else []
+    return f"{' and '.join(parts)} failed; the next run tries again"
+
+
+def check_configuration() -> None:
+    """Raises CommandError with exit code 2, one line a problem, when nothing could be done."""
+    if problems := [*database_problems(), *tmdb_problems()]:
+        raise CommandError("\n".join(problems), returncode=2)
+    check_database()
+
+
+def database_problems() -> list[str]:
+    return [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith("DATABASE_URL")]
+
+
+def check_database() -> None:
+    """Raises CommandError with exit code 2 when the database is not there, or not up to date."""
+    reason = "\n".join(database_problems())
+    if reason:
+        raise CommandError(reason, returncode=2)
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            reason = "the database is not up to date: run `manage.py migrate`"
+    except DatabaseError as error:
+        reason = f"no connection to the database {database_name()} ({first_line(error)})"
+    if reason:
+        raise CommandError(reason, returncode=2)
+
+
+def database_name() -> str:
+    """Which database, without user and password."""
+    config = connection.settings_dict
+    host = config.get("HOST")
+    return f"{config['NAME']} on {host}:{config.get('PORT') or 5432}" if host else str(config["NAME"])
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A database that goes away is a line and exit code 1, not a traceback."""
+    reason = ""
+    try:
+        yield
+    except DatabaseError as error:
+        reason = f"the database {database_name()} failed: {first_line(error)}"
+    if reason:
+        raise CommandError(reason, returncode=1)
+
+
+@contextmanager
+def signals_as_interrupt() -> Iterator[None]:
+    """SIGTERM ends a run as Ctrl-C does: what has arrived is saved, the run's row is closed."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: whoever runs that has its own way to stop
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def argument(read: Callable[[str], Any], expected: str) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError:
+            raise ArgumentTypeError(f"{text!r} is not {expected}") from None
+
+    return convert
+
+
+def read_positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number < 2**63:
+        raise ValueError
+    return number
+
+
+def read_imdb_id(text: str) -> str:
+    if not is_imdb_id(text):
+        raise ValueError
+    return text
+
+
+uuid = argument(UUID, "a UUID")
+positive = argument(read_positive, "a whole number above 0")
+imdb_id = argument(read_imdb_id, "tt and at least 7 digits")
+day = argument(date.fromisoformat, "a date like 2026-11-23")

@@ -1,0 +1,39 @@
+"""The guard against an upstream that has lost its mind: a run may not empty too much of the catalogue."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from django.conf import settings
+
+from ingestion.outcomes import Outcome, Saved
+
+# A run that empties one or two shows is never stopped: so an operator can let through what is right.
+FEWEST = 3
+EARLY = 20  # shows seen before a verdict in the middle of a run
+
+
+class Guard:
+    """Counts what the shows seen would lose; those stay unsaved until the verdict at the end of the run."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.blanked: Counter[str] = Counter()
+
+    def watch(self, saved: Iterable[Saved]) -> None:
+        for one in saved:
+            if one.outcome in (Outcome.UPDATED, Outcome.UNCHANGED, Outcome.HELD):
+                self.seen += 1
+                self.blanked.update(one.blanked)
+
+    def verdict(self, *, final: bool) -> str:
+        """Why the run has to stop; empty when it may go on."""
+        if not final and self.seen < EARLY:
+            return ""
+        for name, count in self.blanked.most_common():
+            if count >= FEWEST and count > settings.SYNC_GUARD_SHARE * self.seen:
+                return (
+                    f"{count} of the {self.seen} shows seen would lose their {name} (over "
+                    f"{settings.SYNC_GUARD_SHARE:.0%}): upstream is more likely wrong than the world, so none of these "
+                    "was saved. If it is right, sync them by --show-id, two at a time"
+                )
+        return ""

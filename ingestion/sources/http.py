@@ -1,0 +1,274 @@
+"""The one way out: pooled connections, timeouts, retries, a size cap, a rate limit, and no secret told.
+
+urllib3's own retries are not used: they know neither the rate limit, nor a body that is cut after the
+headers, nor that the run has been stopped.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import orjson
+import redis
+import requests
+from pyrate_limiter import Limiter
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.util import Retry
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+TIMEOUT = (5.0, 30.0)  # seconds: to connect, between two bytes
+DEADLINE = 60.0  # seconds for one whole reply; the read timeout alone lets a slow drip go on for ever
+RETRY_AFTER_MAX = 60  # seconds
+BACKOFF_MAX = 20.0  # seconds
+CHUNK = 64 * 1024  # bytes
+INVALID_ID = 44  # TMDb's one permanent error with a 5xx status (https://developer.themoviedb.org/docs/errors)
+
+
+class UpstreamError(Exception):
+    """A request that did not bring what was asked for; `str(error)` says why, without address or key."""
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class NotFound(UpstreamError):
+    """404: upstream has no such thing (any more)."""
+
+
+class KeyRefused(UpstreamError):
+    """401 or 403: no further request will be made."""
+
+
+class Stopped(Exception):
+    """The run was told to stop while this request waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Retryable(Exception):
+    def __init__(self, reason: str, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class NoAuth(AuthBase):
+    """Keeps requests from sending what it finds in the user's .netrc."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+@dataclass
+class HttpClient:
+    """GET requests to one upstream, safe to share between threads.
+
+    limiter: waited for before every request, retries too. connections live one a thread.
+    tries: requests made at most for one `get`. backoff: seconds before the first retry, doubled each time.
+    stop: set it to wake every wait; `get` then raises Stopped.
+    """
+
+    max_bytes: int
+    auth: AuthBase = field(default_factory=NoAuth)
+    limiter: Limiter | None = None
+    tries: int = 5
+    backoff: float = 0.5
+    stop: threading.Event = field(default_factory=threading.Event)
+    requests_made: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: list[requests.Session] = []
+        self._key_check = threading.Lock()
+        self._key_accepted = isinstance(self.auth, NoAuth)
+        self._refusal = ""
+        self._resume_at = 0.0
+
+    def get(self, url: str, params: Mapping[str, str] | None = None, decode: Callable[[bytes], T] = bytes) -> T:  # type: ignore[assignment]
+        """The decoded body. `decode` raises ValueError for a body that is not what it should be.
+
+        Raises NotFound, KeyRefused (and sends nothing more after it), UpstreamError, Stopped.
+        """
+        attempt = 1
+        while True:
+            try:
+                return decode_reply(self._send(url, params or {}), decode)
+            except _Retryable as error:
+                failure = error
+            if attempt == self.tries:
+                break
+            self._wait(attempt, failure)
+            attempt += 1
+        times = f" ({self.tries} tries)" if self.tries > 1 else ""
+        raise UpstreamError(f"{failure}{times}", status=failure.status)
+
+    def close(self) -> None:
+        for session in self._sessions:
+            session.close()
+
+    def _send(self, url: str, params: Mapping[str, str]) -> Reply:
+        if self._key_accepted:
+            return self._send_now(url, params)
+        # Until one reply shows that the key is good, one request at a time: a bad key costs one request.
+        with self._key_check:
+            reply = self._send_now(url, params)
+            if reply.status < 400 or reply.status == 404:
+                self._key_accepted = True
+            return reply
+
+    def _send_now(self, url: str, params: Mapping[str, str]) -> Reply:
+        self._wait_for_turn()
+        failure: _Retryable | None = None
+        try:
+            return self._request(url, params)
+        except requests.RequestException as error:
+            # The original names the whole address, key and all: only its kind is told.
+            failure = _Retryable(describe(error))
+        raise failure
+
+    def _request(self, url: str, params: Mapping[str, str]) -> Reply:
+        with self._session().get(
+            url, params=dict(params), timeout=TIMEOUT, stream=True, allow_redirects=False
+        ) as response:
+            body = self._read(response)
+            reply = Reply(response.status_code, response.headers, body)
+        if reply.status in (401, 403) and not isinstance(self.auth, NoAuth):
+            self._refusal = f"the key was refused ({reply.status}): {envelope_message(reply)}"
+            raise KeyRefused(self._refusal, status=reply.status)
+        return reply
+
+    def _read(self, response: requests.Response) -> bytes:
+        deadline = time.monotonic() + DEADLINE
+        parts, size = [], 0
+        for part in response.iter_content(CHUNK):
+            size += len(part)
+            if size > self.max_bytes:
+                raise UpstreamError(
+                    f"the reply is larger than {self.max_bytes // 1024} KiB", status=response.status_code
+                )
+            if time.monotonic() > deadline:
+                raise _Retryable(f"the reply was not complete after {DEADLINE:.0f} s")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _session(self) -> requests.Session:
+        # requests advises one session per thread: cookies and redirect caches are not locked.
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = requests.Session()
+            session.auth = self.auth
+            session.headers["User-Agent"] = "TRR"
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=1, max_retries=0))
+            self._local.session = session
+            with self._lock:
+                self._sessions.append(session)
+        return session
+
+    def _wait_for_turn(self) -> None:
+        if (pause := self._resume_at - time.monotonic()) > 0:
+            self.stop.wait(pause)
+        if self.limiter is not None:
+            problem = ""
+            try:
+                self.limiter.try_acquire("requests", blocking=True)
+            except redis.RedisError as error:
+                problem = f"the shared rate limit in Redis does not answer ({type(error).__name__})"
+            if problem:
+                raise _Retryable(problem)
+        if self._refusal:
+            raise KeyRefused(self._refusal)
+        if self.stop.is_set():
+            raise Stopped
+        with self._lock:
+            self.requests_made += 1
+
+    def _wait(self, attempt: int, failure: _Retryable) -> None:
+        if failure.retry_after is not None:
+            # Everyone is asked to wait, not just the thread that was told.
+            self._resume_at = max(self._resume_at, time.monotonic() + failure.retry_after)
+            return
+        delay = min(BACKOFF_MAX, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
+        log.info("waiting %.1f s before try %d: %s", delay, attempt + 1, failure)
+        if self.stop.wait(delay):
+            raise Stopped
+
+
+def decode_reply(reply: Reply, decode: Callable[[bytes], T]) -> T:
+    """The body of a good reply; raises what the status, or a body that can't be decoded, means."""
+    if reply.status == 200:
+        try:
+            return decode(reply.body)
+        except ValueError as error:
+            reason = str(error)
+        raise _Retryable(reason, 200)
+    message = f"HTTP {reply.status}: {envelope_message(reply)}"
+    if reply.status == 404:
+        raise NotFound(message, status=404)
+    if reply.status == 429 or (reply.status >= 500 and envelope_code(reply) != INVALID_ID):
+        raise _Retryable(message, reply.status, parse_retry_after(reply.headers.get("Retry-After")))
+    raise UpstreamError(message, status=reply.status)
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Seconds to wait, from a number or an HTTP date, 60 at most; None when absent or unreadable."""
+    if value is None:
+        return None
+    try:
+        return Retry(retry_after_max=RETRY_AFTER_MAX).parse_retry_after(value)
+    except Exception:  # noqa: BLE001  a header is no reason to fail, whatever stands in it
+        return None
+
+
+def describe(error: requests.RequestException) -> str:
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {TIMEOUT[0]:.0f} s"
+    if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
+        return f"no answer within {TIMEOUT[1]:.0f} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        return "the reply was cut off"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "no secure connection (TLS)"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    return f"the request failed ({type(error).__name__})"
+
+
+def envelope_of(reply: Reply) -> dict[str, object]:
+    try:
+        envelope = orjson.loads(reply.body)
+    except ValueError:
+        return {}
+    return envelope if isinstance(envelope, dict) else {}
+
+
+def envelope_code(reply: Reply) -> object:
+    return envelope_of(reply).get("status_code")
+
+
+def envelope_message(reply: Reply) -> str:
+    """What upstream says of an error: TMDb's `status_message` or `errors`, else the start of the body."""
+    envelope = envelope_of(reply)
+    if "status_message" in envelope:
+        return f"{envelope['status_message']} (code {envelope.get('status_code')})"
+    if isinstance(errors := envelope.get("errors"), list):
+        return "; ".join(str(error) for error in errors)
+    return excerpt(reply.body) or "empty reply"
+
+
+def excerpt(body: bytes) -> str:
+    return " ".join(body[:80].decode("utf-8", "replace").split())

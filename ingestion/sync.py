@@ -1,0 +1,287 @@
+"""The whole trip of a run: choose, fetch side by side, save in batches, mirror logos, report.
+
+Threads do nothing but HTTP and parsing, bounded by TMDB_CONNECTIONS and the one rate limit; this thread
+alone touches the database. Commands, tasks and buttons call `sync_shows` and nothing below it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import DatabaseError
+from django.utils import timezone
+
+from catalog.changes import Author
+from catalog.models import Logo
+from ingestion.fetching import fetch_job
+from ingestion.guard import Guard
+from ingestion.logos import LogoJob, LogoResult, logo_job, mirror_logo, pending_logos, save_logos
+from ingestion.models import Stage, SyncRun
+from ingestion.options import Options
+from ingestion.outcomes import Batch, Fetched, Outcome
+from ingestion.persist import save_shows
+from ingestion.records import InvalidRecord
+from ingestion.report import Report, Reporter
+from ingestion.runs import Run, RunLost, start_run
+from ingestion.selection import DueRule, Job, cut_off_run, jobs, select_due, selected_shows
+from ingestion.sources.http import KeyRefused, Stopped, UpstreamError
+from ingestion.sources.tmdb import TmdbClient
+from ingestion.upstream_changes import changes_start, fetch_changed_ids, mark_changed
+
+log = logging.getLogger(__name__)
+
+BATCH = 20  # shows saved in one transaction
+BATCH_WAIT = 1.0  # seconds after which a smaller batch is saved: a slow upstream must not keep results unsaved
+
+
+def sync_shows(options: Options, *, kind: str, user: User | None = None, reporter: Reporter | None = None) -> Report:
+    """Syncs what the options say and returns the report; nothing is raised for a show that fails.
+
+    Raises AlreadyRunning when another run of the kind is going on. A dry run writes nothing: no row of
+    a run, no lock.
+    """
+    run = None if options.dry_run else start_run(kind, options.as_json(), user)
+    return ShowSync(options, kind, run, reporter or Reporter()).run_to_end()
+
+
+class ShowSync:
+    """One run. Its parts are called in the order in which they stand here."""
+
+    def __init__(self, options: Options, kind: str, run: Run | None, reporter: Reporter) -> None:
+        self.options, self.kind, self.run, self.reporter = options, kind, run, reporter
+        self.started_at = run.row.started_at if run else timezone.now()
+        self.author = Author(run_id=run.id if run else None)
+        self.report = Report(dry_run=options.dry_run)
+        self.guard = Guard()
+        self.stop = threading.Event()
+        self.client = TmdbClient(self.stop)
+        self.ready: list[Fetched] = []
+        self.ready_since = 0.0
+        self.held: list[Fetched] = []
+        self.logo_results: list[LogoResult] = []
+        self.logos_seen: set[tuple[type[Logo], int, str]] = set()
+        self.with_logos = (Stage.ENTITIES in options.stages or Stage.WATCH_PROVIDERS in options.stages) and not (
+            options.skip_logos or options.dry_run
+        )
+
+    def run_to_end(self) -> Report:
+        started = time.monotonic()
+        status = SyncRun.Status.STOPPED
+        try:
+            self.sync()
+            status = SyncRun.Status.FAILED if self.report.exit_code else SyncRun.Status.SUCCEEDED
+            if self.report.error:
+                status = SyncRun.Status.STOPPED
+        except KeyboardInterrupt:
+            self.report.error = "stopped by a signal; what was done is kept, the next run goes on"
+        except RunLost as error:
+            self.report.error = f"{error}; this one ends"
+        except DatabaseError as error:
+            self.report.error = f"the database is out of reach: {type(error).__name__}"
+            log.exception("run ended")
+        finally:
+            self.stop.set()
+            self.client.close()
+            self.report.requests = self.client.requests_made
+            self.report.seconds = time.monotonic() - started
+            self.close_run(status)
+            self.reporter.finish(self.report)
+        return self.report
+
+    def close_run(self, status: SyncRun.Status) -> None:
+        if self.run is None:
+            return
+        try:
+            self.run.finish(status, error=self.report.error, **self.figures())
+        except (RunLost, DatabaseError):
+            log.warning("the row of run %s could not be closed; the next run closes it", self.run.id)
+
+    def figures(self) -> dict[str, object]:
+        return {
+            "counts": dict(self.report.counts),
+            "total": self.report.total,
+            "done": self.report.done,
+            "requests": self.client.requests_made,
+        }
+
+    def sync(self) -> None:
+        try:
+            due = select_due(DueRule(self.options, self.started_at, self.read_changes(), self.continued()))
+        except KeyRefused as error:
+            self.refuse(error)
+            return
+        self.report.chosen, self.report.total = selected_shows(self.options).count(), len(due)
+        self.reporter.start(self.report)
+        executor = ThreadPoolExecutor(settings.TMDB_CONNECTIONS, thread_name_prefix="tmdb")
+        try:
+            leftover = pending_logos() if self.with_logos and not self.options.is_selection else []
+            self.work(executor, jobs(due), self.new_logos(leftover))
+            self.work(executor, iter(()), self.settle_held())
+        except KeyboardInterrupt:
+            self.save_ready()
+            raise
+        finally:
+            self.stop.set()
+            executor.shutdown(wait=True, cancel_futures=True)
+
+    def continued(self) -> datetime | None:
+        """Start of the cut-off run to take up; only asked for by name, as `--force` alone means all."""
+        if not (self.options.takes_all and self.options.resume):
+            return None
+        last = cut_off_run(self.kind)
+        return last.started_at if last else None
+
+    def read_changes(self) -> frozenset[int]:
+        """Marks the shows that TMDb lists as changed; a dry run, which may not, gets their ids instead."""
+        details = self.options.stages & {Stage.DETAILS, Stage.ENTITIES}
+        if self.options.takes_all or self.options.is_selection or not details:
+            return frozenset()
+        start = changes_start(self.options, self.started_at)
+        changed: frozenset[int] = frozenset()
+        if start is not None:
+            try:
+                changed = fetch_changed_ids(self.client, start, self.started_at)
+            except KeyRefused:
+                raise
+            except (UpstreamError, InvalidRecord) as error:
+                reason = f"{error}; shows go by their age in this run"
+                self.reporter.problem("list of changes", reason)
+                self.report.counts["failed"] += 1
+                self.keep_failures([(None, "list of changes", reason)])
+                return changed
+        if self.run is None:
+            return changed
+        mark_changed(changed, self.started_at)
+        self.run.mark_changes_until(self.started_at)
+        return frozenset()
+
+    def work(self, executor: ThreadPoolExecutor, todo: Iterator[Job], logos: list[LogoJob]) -> None:
+        """Keeps the threads busy and saves what they bring, until nothing is left or the run has to stop."""
+        pending: set[Future[Fetched | LogoResult]] = set()
+        window = 2 * settings.TMDB_CONNECTIONS
+        while True:
+            while len(pending) < window and not self.report.error and (job := next(todo, None)):
+                pending.add(executor.submit(fetch_job, self.client, job))
+            while len(pending) < 2 * window and logos:
+                pending.add(executor.submit(mirror_logo, self.client, logos.pop()))
+            done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                self.take(future)
+            if not pending or len(self.ready) >= BATCH or self.waited_long():
+                logos += self.save_ready()
+            if not pending or len(self.logo_results) >= BATCH:
+                self.save_logo_results()
+            self.look_around()
+            if self.report.error:
+                logos.clear()
+                pending = {future for future in pending if not future.cancel()}
+            if not pending and not logos:
+                return
+
+    def take(self, future: Future[Fetched | LogoResult]) -> None:
+        try:
+            result = future.result()
+        except (CancelledError, Stopped):
+            return
+        except KeyRefused as error:
+            self.refuse(error)
+            return
+        if isinstance(result, LogoResult):
+            self.logo_results.append(result)
+            return
+        if not self.ready:
+            self.ready_since = time.monotonic()
+        self.ready.append(result)
+
+    def waited_long(self) -> bool:
+        return bool(self.ready) and time.monotonic() - self.ready_since > BATCH_WAIT
+
+    def save_ready(self) -> list[LogoJob]:
+        """Saves what is ready; the list is emptied only then, so that a signal in the middle loses nothing."""
+        if not self.ready:
+            return []
+        batch = save_shows(self.ready, self.author, hold_blanks=True, dry_run=self.options.dry_run)
+        self.ready = []
+        self.held += batch.held
+        return self.note(batch)
+
+    def note(self, batch: Batch) -> list[LogoJob]:
+        """Counts and tells what became of the shows; returns the logos that are to be mirrored."""
+        self.guard.watch(batch.saved)
+        failures: list[tuple[UUID | None, str, str]] = []
+        for saved in batch.saved:
+            if saved.outcome == Outcome.HELD:
+                continue
+            self.report.done += 1
+            self.report.counts[saved.outcome] += 1
+            if saved.reason:
+                self.reporter.problem(saved.name, saved.reason)
+            if saved.outcome == Outcome.FAILED:
+                failures.append((saved.show_id, saved.name, saved.reason))
+            elif self.options.dry_run and saved.changes:
+                self.report.changes.append({"id": str(saved.show_id), "name": saved.name, "changes": saved.changes})
+            self.reporter.show_saved(saved, self.report)
+        self.keep_failures(failures)
+        return self.new_logos(logo_job(entity) for entity in batch.logos) if self.with_logos else []
+
+    def new_logos(self, found: Iterable[LogoJob]) -> list[LogoJob]:
+        """Those that this run has not tried yet."""
+        new = []
+        for job in found:
+            key = (job.model, job.pk, job.path)
+            if key not in self.logos_seen:
+                self.logos_seen.add(key)
+                new.append(job)
+        return new
+
+    def save_logo_results(self) -> None:
+        save_logos(self.logo_results)
+        failures: list[tuple[UUID | None, str, str]] = []
+        for result in self.logo_results:
+            self.report.counts["logos failed" if result.error else "logos"] += 1
+            if result.error:
+                self.reporter.problem(result.item, result.error)
+                failures.append((None, result.item, result.error))
+        self.logo_results = []
+        self.keep_failures(failures)
+
+    def settle_held(self) -> list[LogoJob]:
+        """Saves the shows that lose something, if they are few; else none of them, and says so."""
+        verdict = self.guard.verdict(final=True)
+        if verdict:
+            self.report.error = verdict
+            for one in self.held:
+                one.problem, one.reason = Outcome.FAILED, "held back: it would lose values, like too many others"
+        logos: list[LogoJob] = []
+        while self.held:
+            batch = save_shows(self.held[:BATCH], self.author, dry_run=self.options.dry_run)
+            self.held = self.held[BATCH:]
+            logos += self.note(batch)
+        return logos
+
+    def look_around(self) -> None:
+        """Ends the run when it has to end; shows how far it is."""
+        limit = self.options.max_failures
+        if not self.report.error:
+            self.report.error = self.guard.verdict(final=False)
+        if not self.report.error and limit is not None and self.report.counts["failed"] >= limit:
+            self.report.error = f"stopped after {self.report.counts['failed']} failures (--max-failures {limit})"
+        self.report.requests = self.client.requests_made
+        self.reporter.progress(self.report)
+        if self.run is not None:
+            self.run.beat(**self.figures())
+
+    def refuse(self, error: KeyRefused) -> None:
+        self.report.error, self.report.refused = f"TMDb: {error}", True
+        self.stop.set()
+
+    def keep_failures(self, failures: list[tuple[UUID | None, str, str]]) -> None:
+        self.report.failures += [(item, reason) for _, item, reason in failures]
+        if self.run is not None and failures:
+            self.run.fail(failures)

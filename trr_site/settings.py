@@ -1,0 +1,295 @@
+"""All settings, from the environment alone (a `.env` beside manage.py is read if it is there).
+
+A malformed value never raises here: it is kept in ENVIRONMENT_ERRORS, one line each and without the
+value, so that `manage.py check` and the command that needs it can name it and end with exit code 2.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import environ
+
+T = TypeVar("T")
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+ENV_FILE = os.environ.get("ENV_FILE", str(BASE_DIR / ".env"))  # empty: read no file
+if ENV_FILE and Path(ENV_FILE).is_file():
+    environ.Env.read_env(ENV_FILE)
+
+ENVIRONMENT_ERRORS: list[str] = []
+ENVIRONMENT_NAMES: set[str] = {"ENV_FILE", "TRR_PROCESS", "DEMO"}  # every name that is asked for
+
+
+def read(name: str, cast: Callable[[str], T], default: T, expected: str = "") -> T:
+    """The value of an environment variable, or `default` where it is unset, blank or malformed."""
+    ENVIRONMENT_NAMES.add(name)
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        return cast(text)
+    except (ValueError, KeyError, environ.ImproperlyConfigured):
+        ENVIRONMENT_ERRORS.append(f"{name} is malformed: expected {expected}")
+        return default
+
+
+def to_bool(text: str) -> bool:
+    return {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}[
+        text.lower()
+    ]
+
+
+def to_list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def to_http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    _ = parts.port  # raises ValueError when it is not a number
+    return text.rstrip("/")
+
+
+def to_redis_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.path):
+        raise ValueError
+    _ = parts.port
+    return text
+
+
+def to_positive_int(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def to_positive_float(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
+
+
+def to_database(text: str) -> dict[str, Any]:
+    parts = urlsplit(text)
+    if parts.scheme not in {"sqlite", "postgres", "postgresql"} or not parts.path.strip("/"):
+        raise ValueError
+    _ = parts.port
+    return dict(environ.Env.db_url_config(text))
+
+
+# --- Django ------------------------------------------------------------------------------------
+
+DEBUG = read("DEBUG", to_bool, False, "true or false")
+SECRET_KEY = read("SECRET_KEY", str, "")
+SECRET_KEY_IS_SET = bool(SECRET_KEY) or DEBUG
+if not SECRET_KEY:
+    # Never a key that can be known: sessions then end with the process, and `check` says why.
+    SECRET_KEY = "insecure-development-key-of-no-use-elsewhere" if DEBUG else secrets.token_urlsafe(50)
+ALLOWED_HOSTS = read("ALLOWED_HOSTS", to_list, ["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS: list[str] = read("CSRF_TRUSTED_ORIGINS", to_list, [])
+SECURE_SSL_REDIRECT = read("SECURE_SSL_REDIRECT", to_bool, False, "true or false")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+
+INSTALLED_APPS = [
+    "daphne",  # first: its runserver speaks ASGI
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_q",
+    "catalog",
+    "ingestion",
+]
+if os.environ.get("DEMO") == "true":
+    INSTALLED_APPS.append("demo")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "trr_site.urls"
+ASGI_APPLICATION = "trr_site.asgi.application"
+WSGI_APPLICATION = "trr_site.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# --- Database ----------------------------------------------------------------------------------
+
+DATABASE: dict[str, Any] = read(
+    "DATABASE_URL",
+    to_database,
+    {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"},
+    "sqlite:////absolute/path or postgres://user:password@host:port/name",
+)
+if DATABASE["ENGINE"].endswith("sqlite3"):
+    # WAL and IMMEDIATE let web, worker and commands share one file: without them every second
+    # read-then-write transaction of four processes ends with "database is locked".
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,  # seconds
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
+        "PRAGMA cache_size=-20000;PRAGMA journal_size_limit=67108864;",
+    }
+elif os.environ.get("TRR_PROCESS") == "web":  # set by asgi.py and wsgi.py
+    DATABASE["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 8, "timeout": 10}, "connect_timeout": 5}
+else:
+    # Commands and the worker: a pool opened before qcluster forks would be shared by its children.
+    DATABASE["OPTIONS"] = {"connect_timeout": 5}
+    DATABASE |= {"CONN_MAX_AGE": 300, "CONN_HEALTH_CHECKS": True}
+DATABASES = {"default": DATABASE}
+
+REDIS_URL = read("REDIS_URL", to_redis_url, "", "redis://host:port/number")
+
+# --- Files -------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+MEDIA_URL = "/media/"
+MEDIA_ROOT = read("MEDIA_ROOT", Path, BASE_DIR / "media")
+
+AWS_S3_BUCKET = read("AWS_S3_BUCKET", str, "")
+AWS_REGION = read("AWS_REGION", str, "us-east-1")
+AWS_S3_ENDPOINT_URL = read("AWS_S3_ENDPOINT_URL", to_http_url, "", "an http(s) URL")
+AWS_CDN_BASE_URL = read("AWS_CDN_BASE_URL", to_http_url, "", "an http(s) URL")
+AWS_ACCESS_KEY_ID = read("AWS_ACCESS_KEY_ID", str, "")
+AWS_SECRET_ACCESS_KEY = read("AWS_SECRET_ACCESS_KEY", str, "")
+
+LOGO_CACHE_CONTROL = "public, max-age=31536000, immutable"  # a key holds the hash of its bytes
+if AWS_S3_BUCKET:
+    LOGO_STORAGE: dict[str, Any] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": AWS_S3_BUCKET,
+            "region_name": AWS_REGION,
+            "endpoint_url": AWS_S3_ENDPOINT_URL or None,
+            "access_key": AWS_ACCESS_KEY_ID or None,  # none: boto3's own chain (role, profile)
+            "secret_key": AWS_SECRET_ACCESS_KEY or None,
+            "object_parameters": {"CacheControl": LOGO_CACHE_CONTROL},
+            "querystring_auth": False,
+            "file_overwrite": True,  # keys are content-addressed; False would cost two HEADs each
+            "default_acl": None,
+        },
+    }
+else:
+    LOGO_STORAGE = {"BACKEND": "catalog.storage.WholeFileStorage", "OPTIONS": {"allow_overwrite": True}}
+STORAGES = {
+    "default": LOGO_STORAGE,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+
+# --- TMDb --------------------------------------------------------------------------------------
+
+TMDB_API_KEY = read("TMDB_API_KEY", str, "")
+TMDB_BEARER_TOKEN = read("TMDB_BEARER_TOKEN", str, "")
+TMDB_API_URL = read("TMDB_API_URL", to_http_url, "https://api.themoviedb.org/3", "an http(s) URL")
+TMDB_IMAGE_URL = read("TMDB_IMAGE_URL", to_http_url, "https://image.tmdb.org/t/p", "an http(s) URL")
+TMDB_REQUESTS_PER_SECOND = read("TMDB_REQUESTS_PER_SECOND", to_positive_float, 40.0, "a number above 0")
+TMDB_CONNECTIONS = read("TMDB_CONNECTIONS", to_positive_int, 16, "a whole number above 0")
+TMDB_BACKOFF = 0.5  # seconds before the first retry; each further wait is twice as long, with jitter
+
+# --- Sync --------------------------------------------------------------------------------------
+
+# A fact older than this is fetched again, even if TMDb's list of changes does not name its show:
+# where to watch, votes and popularity may not be in that list.
+SYNC_MAX_AGE = {
+    "details": timedelta(days=7),
+    "entities": timedelta(days=7),
+    "watch_providers": timedelta(days=2),
+}
+SYNC_MAX_AGE_RETURNING = timedelta(days=3)  # details of a show that is still being made
+SYNC_GONE_RETRY = (timedelta(days=1), timedelta(days=7), timedelta(days=30))  # after the 1st, 2nd, later 404
+SYNC_GUARD_SHARE = 0.3  # of the shows seen: a run that would empty more stops before it does
+
+# --- Worker ------------------------------------------------------------------------------------
+
+Q_CLUSTER: dict[str, Any] = {
+    "name": "trr",
+    "workers": 2,
+    "timeout": 6 * 3600,  # seconds; a sync of everything
+    "retry": 6 * 3600 + 600,  # must be longer than the timeout, or a running task is started again
+    "max_attempts": 3,
+    "poll": 0.5,
+    "bulk": 1,
+    "queue_limit": 4,
+    "save_limit": 0,  # above 0 it locks every finished task's row at each task
+    "catch_up": False,
+    "label": "Tasks",
+}
+Q_CLUSTER |= {"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}
+
+# --- Logs --------------------------------------------------------------------------------------
+
+# What must never be printed; trr_site.logs takes it out of every line.
+SECRETS: list[str] = [
+    str(value)
+    for value in (
+        SECRET_KEY,
+        TMDB_API_KEY,
+        TMDB_BEARER_TOKEN,
+        AWS_SECRET_ACCESS_KEY,
+        DATABASE.get("PASSWORD"),
+        urlsplit(REDIS_URL).password if REDIS_URL else None,
+    )
+    if value
+]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"secrets": {"()": "trr_site.logs.SecretFilter"}},
+    "formatters": {
+        "line": {
+            "()": "trr_site.logs.SecretFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # A v3 key travels in the query string, and urllib3 logs whole URLs.
+        "urllib3.connectionpool": {"filters": ["secrets"]},
+        "urllib3.util.retry": {"filters": ["secrets"]},
+        "pyrate_limiter": {"level": "WARNING"},
+    },
+}
