@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from redis import ConnectionPool
 
 # Belong to what is built on these settings, or to the machine: no reason to warn.
 OTHERS = {
@@ -25,6 +26,13 @@ def tmdb_problems() -> list[str]:
         for problem in settings.ENVIRONMENT_ERRORS
         if problem.startswith(("TMDB_", "REDIS_URL", "AWS_", "MEDIA_"))
     ]
+    problems += [
+        f"{name} is malformed: expected printable ASCII without blanks"
+        for name in ("TMDB_API_KEY", "TMDB_BEARER_TOKEN")
+        if not re.fullmatch(r"[!-~]*", getattr(settings, name))
+    ]
+    if settings.REDIS_URL and not is_redis_url(settings.REDIS_URL):
+        problems.append("REDIS_URL is malformed: an option after its `?` is unknown or has a wrong value")
     if not settings.TMDB_API_KEY and not settings.TMDB_BEARER_TOKEN:
         problems.append("TMDB_API_KEY is not set, nor is TMDB_BEARER_TOKEN: one of them is needed to ask TMDb")
     if settings.TMDB_API_KEY and settings.TMDB_BEARER_TOKEN:
@@ -47,8 +55,8 @@ def check_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         if problem in settings.ENVIRONMENT_ERRORS:
             continue
         # Without a key the site still works; only a sync does not.
-        both = "both set" in problem
-        messages.append(Error(problem, id="trr.E003") if both else Warning(problem, id="trr.W001"))
+        missing = "is not set" in problem
+        messages.append(Warning(problem, id="trr.W001") if missing else Error(problem, id="trr.E003"))
     if settings.AWS_S3_BUCKET and bool(settings.AWS_ACCESS_KEY_ID) != bool(settings.AWS_SECRET_ACCESS_KEY):
         messages.append(Error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set", id="trr.E004"))
     messages += [
@@ -56,6 +64,16 @@ def check_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         for name in sorted(set(names_in_env_file(settings.ENV_FILE)) - settings.ENVIRONMENT_NAMES - OTHERS)
     ]
     return messages
+
+
+def is_redis_url(url: str) -> bool:
+    """Whether a connection could be made from it; none is opened."""
+    try:
+        pool = ConnectionPool.from_url(url)
+        pool.connection_class(**pool.connection_kwargs)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def names_in_env_file(path: str) -> Iterable[str]:

@@ -288,8 +288,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # A v3 key travels in the query string, and urllib3 logs whole URLs.
+        "urllib3.connection": {"filters": ["secrets"]},
         "urllib3.connectionpool": {"filters": ["secrets"]},
         "urllib3.util.retry": {"filters": ["secrets"]},
-        "pyrate_limiter": {"level": "WARNING"},
     },
 }

@@ -15,19 +15,24 @@ from typing import TypeVar
 import orjson
 import redis
 import requests
-from pyrate_limiter import Limiter
+import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util import Retry
 
+from ingestion.sources.limiter import Limiter
+from trr_site.logs import mask_secrets
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
+# Its warning about a malformed header names the whole URL, and so a v3 key. A filter of its parent would not be asked.
 
 TIMEOUT = (5.0, 30.0)  # seconds: to connect, between two bytes
 DEADLINE = 60.0  # seconds for one whole reply; the read timeout alone lets a slow drip go on for ever
 RETRY_AFTER_MAX = 60  # seconds
 BACKOFF_MAX = 20.0  # seconds
 CHUNK = 64 * 1024  # bytes
+REASON_MAX = 200  # characters of what upstream says that a message repeats
 INVALID_ID = 44  # TMDb's one permanent error with a 5xx status (https://developer.themoviedb.org/docs/errors)
 
 
@@ -72,6 +77,13 @@ class NoAuth(AuthBase):
         return request
 
 
+class NoRedirects(requests.Session):
+    """Without `allow_redirects` requests still reads a redirect's body, whatever its size."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
 @dataclass
 class HttpClient:
     """GET requests to one upstream, safe to share between threads.
@@ -94,6 +106,7 @@ class HttpClient:
         self._lock = threading.Lock()
         self._sessions: list[requests.Session] = []
         self._key_check = threading.Lock()
+        self._turn = threading.Lock()
         self._key_accepted = isinstance(self.auth, NoAuth)
         self._refusal = ""
         self._resume_at = 0.0
@@ -109,9 +122,12 @@ class HttpClient:
                 return decode_reply(self._send(url, params or {}), decode)
             except _Retryable as error:
                 failure = error
+            if failure.retry_after is not None:
+                self._pause_all(failure.retry_after)
             if attempt == self.tries:
                 break
-            self._wait(attempt, failure)
+            if failure.retry_after is None:
+                self._back_off(attempt, failure)
             attempt += 1
         times = f" ({self.tries} tries)" if self.tries > 1 else ""
         raise UpstreamError(f"{failure}{times}", status=failure.status)
@@ -119,6 +135,8 @@ class HttpClient:
     def close(self) -> None:
         for session in self._sessions:
             session.close()
+        if self.limiter is not None:
+            self.limiter.close()
 
     def _send(self, url: str, params: Mapping[str, str]) -> Reply:
         if self._key_accepted:
@@ -132,12 +150,14 @@ class HttpClient:
 
     def _send_now(self, url: str, params: Mapping[str, str]) -> Reply:
         self._wait_for_turn()
-        failure: _Retryable | None = None
+        failure: Exception | None = None
         try:
             return self._request(url, params)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The original names the whole address, key and all: only its kind is told.
             failure = _Retryable(describe(error))
+        except ValueError:  # http.client's, which names the header's value
+            failure = UpstreamError("the request can't be sent: the key can't stand in a header")
         raise failure
 
     def _request(self, url: str, params: Mapping[str, str]) -> Reply:
@@ -154,7 +174,8 @@ class HttpClient:
     def _read(self, response: requests.Response) -> bytes:
         deadline = time.monotonic() + DEADLINE
         parts, size = [], 0
-        for part in response.iter_content(CHUNK):
+        # Not iter_content: it waits until a chunk is full, however slowly that comes.
+        while part := response.raw.read1(CHUNK, decode_content=True):
             size += len(part)
             if size > self.max_bytes:
                 raise UpstreamError(
@@ -169,7 +190,7 @@ class HttpClient:
         # requests advises one session per thread: cookies and redirect caches are not locked.
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
+            session = NoRedirects()
             session.auth = self.auth
             session.headers["User-Agent"] = "TRR"
             for scheme in ("http://", "https://"):
@@ -180,32 +201,39 @@ class HttpClient:
         return session
 
     def _wait_for_turn(self) -> None:
-        if (pause := self._resume_at - time.monotonic()) > 0:
-            self.stop.wait(pause)
-        if self.limiter is not None:
-            problem = ""
-            try:
-                self.limiter.try_acquire("requests", blocking=True)
-            except redis.RedisError as error:
-                problem = f"the shared rate limit in Redis does not answer ({type(error).__name__})"
-            if problem:
-                raise _Retryable(problem)
+        with self._turn:  # one thread waits for its turn, the others for it
+            while (wait := max(self._resume_at - time.monotonic(), 0.0) or self._take_turn()) > 0:
+                self._sleep(wait)
+        self._sleep(0)
+        with self._lock:
+            self.requests_made += 1
+
+    def _take_turn(self) -> float:
+        if self.limiter is None:
+            return 0.0
+        try:
+            return self.limiter.take_turn()
+        except redis.RedisError as error:
+            problem = f"the shared rate limit in Redis does not answer ({type(error).__name__})"
+        raise _Retryable(problem)
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.stop.wait(seconds)
         if self._refusal:
             raise KeyRefused(self._refusal)
         if self.stop.is_set():
             raise Stopped
-        with self._lock:
-            self.requests_made += 1
 
-    def _wait(self, attempt: int, failure: _Retryable) -> None:
-        if failure.retry_after is not None:
-            # Everyone is asked to wait, not just the thread that was told.
-            self._resume_at = max(self._resume_at, time.monotonic() + failure.retry_after)
-            return
+    def _pause_all(self, seconds: float) -> None:
+        """Everyone is asked to wait, not just the thread that was told."""
+        with self._lock:
+            self._resume_at = max(self._resume_at, time.monotonic() + seconds)
+
+    def _back_off(self, attempt: int, failure: _Retryable) -> None:
         delay = min(BACKOFF_MAX, self.backoff * 2 ** (attempt - 1)) * random.uniform(0.5, 1.5)
         log.info("waiting %.1f s before try %d: %s", delay, attempt + 1, failure)
-        if self.stop.wait(delay):
-            raise Stopped
+        self._sleep(delay)
 
 
 def decode_reply(reply: Reply, decode: Callable[[bytes], T]) -> T:
@@ -234,14 +262,16 @@ def parse_retry_after(value: str | None) -> float | None:
         return None
 
 
-def describe(error: requests.RequestException) -> str:
+def describe(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {TIMEOUT[0]:.0f} s"
     if isinstance(error, requests.Timeout) or "Read timed out" in str(error):
         return f"no answer within {TIMEOUT[1]:.0f} s"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+    if isinstance(error, urllib3.exceptions.ProtocolError):
         return "the reply was cut off"
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, urllib3.exceptions.DecodeError):
+        return "the reply can't be unpacked"
+    if isinstance(error, requests.exceptions.SSLError | urllib3.exceptions.SSLError):
         return "no secure connection (TLS)"
     if isinstance(error, requests.ConnectionError):
         return "no connection"
@@ -264,11 +294,18 @@ def envelope_message(reply: Reply) -> str:
     """What upstream says of an error: TMDb's `status_message` or `errors`, else the start of the body."""
     envelope = envelope_of(reply)
     if "status_message" in envelope:
-        return f"{envelope['status_message']} (code {envelope.get('status_code')})"
-    if isinstance(errors := envelope.get("errors"), list):
-        return "; ".join(str(error) for error in errors)
+        code = f" (code {envelope['status_code']})" if "status_code" in envelope else ""
+        return readable(f"{envelope['status_message']}{code}")
+    if isinstance(errors := envelope.get("errors"), list) and errors:
+        return readable("; ".join(str(error) for error in errors))
     return excerpt(reply.body) or "empty reply"
 
 
 def excerpt(body: bytes) -> str:
-    return " ".join(body[:80].decode("utf-8", "replace").split())
+    return readable(body[:4096].decode("utf-8", "replace"), 80)
+
+
+def readable(text: str, length: int = REASON_MAX) -> str:
+    """One short line of what upstream says: without secrets, which it may echo, and without control characters."""
+    line = "".join(char if char.isprintable() else " " for char in mask_secrets(text))  # masked before it is cut
+    return " ".join(line.split())[:length]

@@ -44,7 +44,12 @@ def decode_json(body: bytes) -> object:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
         raise ValueError(f"the reply is not JSON: it starts with {excerpt(body)!r}") from None
-    return without_nul(value) if b"\\u0000" in body else value
+    if b"\\u0000" not in body:
+        return value
+    try:
+        return without_nul(value)
+    except RecursionError:
+        raise ValueError("the reply is nested too deeply") from None
 
 
 def without_nul(value: object) -> object:
