@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.changes import Author, change_of, entity_label
+from catalog.changes import Author, change_of, entity_label, save_changes
 from catalog.models import Change, Network, Show, ShowNetwork
 from catalog.models.links import Source
 
@@ -62,7 +62,7 @@ def move_shows(source: Network, target: Network, author: Author) -> list[UUID]:
         changes.append(change_of(link.show_id, Change.Kind.UPDATED, fields, with_reason(author, source, target)))
     ShowNetwork.objects.filter(network=source, pk__in=repeated).delete()
     ShowNetwork.objects.bulk_update(moved, ["network", "position", "source"], batch_size=500)
-    Change.objects.bulk_create(changes, batch_size=500)
+    save_changes(changes)
     return show_ids
 
 

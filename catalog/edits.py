@@ -13,7 +13,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from catalog.changes import Author, change_of, plain, set_change, value_change
+from catalog.changes import Author, change_of, plain, save_changes, set_change, value_change
 from catalog.locks import LOCKABLE, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Change, Show
 from catalog.models.change import Kind
@@ -152,7 +152,7 @@ def save(show: Show, names: Iterable[str] | None) -> None:
 def record(show: Show, kind: Kind, fields: Mapping[str, Any], author: Author) -> Change:
     change = change_of(show.pk, kind, fields, author)
     change.volatile = False  # what a person did is kept, votes and popularity too
-    change.save(force_insert=True)
+    save_changes([change])
     return change
 
 

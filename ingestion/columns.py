@@ -47,7 +47,10 @@ def detail_columns(record: ShowRecord) -> dict[str, Any]:
 
 
 def episode_columns(show: Show, episode: EpisodeRecord | None) -> dict[str, Any]:
-    """The most recent episode. TMDb does not tell its IMDb id, so that of another episode is cleared."""
+    """The most recent episode. TMDb does not tell its IMDb id, so that of another episode is cleared.
+
+    Season and number that an editor has set stay, and so the show keeps that episode, and its id.
+    """
     season, number = (episode.season_number, episode.episode_number) if episode else (None, None)
     columns: dict[str, Any] = {
         "most_recent_episode_season": season,
@@ -55,6 +58,7 @@ def episode_columns(show: Show, episode: EpisodeRecord | None) -> dict[str, Any]
         "most_recent_episode_title": episode.title if episode else None,
         "most_recent_episode_air_date": episode.air_date if episode else None,
     }
-    if (show.most_recent_episode_season, show.most_recent_episode_number) != (season, number):
+    numbers = ("most_recent_episode_season", "most_recent_episode_number")
+    if any(getattr(show, name) != columns[name] and not show.is_locked(name) for name in numbers):
         columns["most_recent_episode_imdb_id"] = None
     return columns

@@ -14,7 +14,7 @@ E = TypeVar("E", Network, ProductionCompany, WatchProvider)
 def load_entities(model: type[E], ids: Iterable[int]) -> dict[int, E]:
     rows = model.objects.filter(pk__in=set(ids))
     if model is Network:
-        rows = rows.select_related("merged_into")
+        rows = rows.select_related("merged_into")  # type: ignore[misc]  # E may be any of three
     return {row.pk: row for row in rows}
 
 

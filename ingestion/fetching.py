@@ -23,7 +23,7 @@ def fetch_job(client: TmdbClient, job: Job) -> Fetched:
 
     Whatever goes wrong is the show's own failure; only a refused key and a stop are raised.
     """
-    fetched = Fetched(job.show_id, job.known.name, job.tmdb_id, job.stages, timezone.now())
+    fetched = Fetched(job.show_id, job.known.name, job.tmdb_id, job.imdb_id, job.stages, timezone.now())
     try:
         fetch_into(fetched, client, job)
     except (KeyRefused, Stopped):

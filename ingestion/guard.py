@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from uuid import UUID
 
 from django.conf import settings
 
@@ -18,9 +19,14 @@ class Guard:
     def __init__(self) -> None:
         self.seen = 0
         self.blanked: Counter[str] = Counter()
+        self.held: set[UUID] = set()
 
     def watch(self, saved: Iterable[Saved]) -> None:
         for one in saved:
+            if one.show_id in self.held:
+                continue  # counted when it was held; now it is saved
+            if one.outcome == Outcome.HELD:
+                self.held.add(one.show_id)
             if one.outcome in (Outcome.UPDATED, Outcome.UNCHANGED, Outcome.HELD):
                 self.seen += 1
                 self.blanked.update(one.blanked)

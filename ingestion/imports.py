@@ -16,7 +16,7 @@ from django.db import DatabaseError, DataError, IntegrityError, connection, tran
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.changes import Author, change_of, value_change
+from catalog.changes import Author, change_of, save_changes, value_change
 from catalog.models import Change, Show
 from ingestion.models import SyncRun
 from ingestion.report import first_line
@@ -214,7 +214,7 @@ def _save(lines: Sequence[GoodLine], author: Author, seen: dict[str | int, int])
         Show.objects.bulk_create(plan.created)
         columns = {*plan.filled, "locked_fields", "updated_at"}
         Show.objects.bulk_update(plan.updated.values(), columns, batch_size=UPDATE_BATCH)
-        Change.objects.bulk_create(plan.changes)
+        save_changes(plan.changes)
     seen |= plan.seen  # not before: a chunk that was rolled back has no good lines
     return plan.outcomes
 

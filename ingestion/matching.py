@@ -13,7 +13,8 @@ from difflib import SequenceMatcher
 
 from ingestion.records import FoundShow, ShowRecord
 
-NAME_WEIGHT, YEAR_WEIGHT, NETWORK_WEIGHT = 0.6, 0.25, 0.15
+# So that none of the three facts, where both sides have it, may contradict in a match that is taken unasked.
+NAME_WEIGHT, YEAR_WEIGHT, NETWORK_WEIGHT = 0.55, 0.25, 0.2
 ACCEPTED = 0.82  # score from which a match is taken without asking, if the name fits
 LEAD = 0.1  # by which it must lead the next best
 TYPO_LENGTH, TYPO_LIKENESS = 5, 0.8  # a word of so many letters may be misspelt by so much
@@ -81,21 +82,25 @@ def choose(ranked: Sequence[Candidate]) -> Candidate | None:
 def score(known: Known, candidate: Candidate) -> Candidate:
     """`candidate` with a score from 0 to 1 over the facts that both sides have, and the reasons in words."""
     likeness = max((similarity(known.name, name) for name in candidate.names), default=0.0)
-    name_fits = any(same_name(known.name, name) for name in candidate.names)
-    parts, reasons = [(NAME_WEIGHT, likeness)], [name_reason(known, candidate, name_fits)]
+    parts, reasons, confirmed = [(NAME_WEIGHT, likeness)], [], False
     if known.year is not None and candidate.first_air_date is not None:
         distance = abs(known.year - candidate.first_air_date.year)
         # One year off is common: a premiere at the turn of the year, or a pilot shown early.
         parts.append((YEAR_WEIGHT, {0: 1.0, 1: 0.7}.get(distance, 0.0)))
+        confirmed = distance <= 1
         reasons.append(f"first aired {candidate.first_air_date.year}, {'as' if not distance else 'not'} {known.year}")
     if known.networks and candidate.networks:
         shared = {simple(name) for name in known.networks} & {simple(name) for name in candidate.networks}
         parts.append((NETWORK_WEIGHT, 1.0 if shared else 0.0))
+        confirmed = confirmed or bool(shared)
         reasons.append(
             f"on {', '.join(candidate.networks)}, {'as' if shared else 'not'} {', '.join(sorted(known.networks))}"
         )
     if candidate.through_episode:
         reasons.append("the IMDb id is that of one of its episodes")
+    # A misspelt name needs another fact beside it: Iceland and Ireland are one letter apart.
+    name_fits = any(same_name(known.name, name) for name in candidate.names) and (likeness == 1.0 or confirmed)
+    reasons.insert(0, name_reason(known, candidate, name_fits))
     total = sum(weight * fit for weight, fit in parts) / sum(weight for weight, _ in parts)
     return replace(candidate, name_fits=name_fits, score=round(total, 3), reasons=tuple(reasons))
 
@@ -104,7 +109,7 @@ def name_reason(known: Known, candidate: Candidate, name_fits: bool) -> str:
     if not candidate.names:
         return "its name is not known"
     if name_fits:
-        return f"named {candidate.names[0]!r}"
+        return f"named {next(name for name in candidate.names if same_name(known.name, name))!r}"
     return f"named {candidate.names[0]!r}, not {known.name!r}"
 
 
@@ -117,8 +122,9 @@ def same_name(ours: str, theirs: str) -> bool:
 
 
 def same_word(a: str, b: str) -> bool:
-    long_enough = min(len(a), len(b)) >= TYPO_LENGTH
-    return a == b or (long_enough and a.isalpha() and b.isalpha() and similarity(a, b) >= TYPO_LIKENESS)
+    # Longer by more than a letter is another word: The Bachelorette is no misspelt The Bachelor.
+    alike = min(len(a), len(b)) >= TYPO_LENGTH and abs(len(a) - len(b)) <= 1
+    return a == b or (alike and a.isalpha() and b.isalpha() and similarity(a, b) >= TYPO_LIKENESS)
 
 
 def similarity(ours: str, theirs: str) -> float:

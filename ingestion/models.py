@@ -32,7 +32,7 @@ class SyncState(models.Model):
     last_success_at = models.DateTimeField(null=True, blank=True)
     marker = models.CharField(blank=True, default="", help_text="Hash of the reply that was last stored.")
     last_error = models.CharField(blank=True, default="")
-    attempts = models.PositiveIntegerField(default=0, help_text="Tries since the last success.")
+    attempts = models.PositiveIntegerField(default=0, help_text="Tries since the last success, or since it was gone.")
 
     class Meta:
         ordering = ("show_id", "stage")

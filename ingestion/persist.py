@@ -4,13 +4,14 @@ A batch of shows is one transaction; if the database refuses it, each show gets 
 one bad row never costs another show its update. Nothing is asked of the network in here.
 """
 
+import logging
 from collections.abc import Sequence
 
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.changes import Author, change_of
+from catalog.changes import Author, change_of, save_changes
 from catalog.models import Change, Show, ShowNetwork, ShowProductionCompany, ShowWatchProvider
 from ingestion.links import LinkWrites
 from ingestion.models import ResolutionCandidate, SyncState
@@ -18,6 +19,8 @@ from ingestion.outcomes import Batch, Fetched, Outcome
 from ingestion.plan import Plan, plan_show
 from ingestion.report import first_line
 from ingestion.stored import Stored
+
+log = logging.getLogger(__name__)
 
 STATE_FIELDS = ("status", "attempted_at", "last_success_at", "marker", "last_error", "attempts")
 CANDIDATE_FIELDS = ("name", "first_air_date", "networks", "poster_path", "score", "reasons", "found_at")
@@ -37,6 +40,10 @@ def save_shows(
         if not connection.is_usable():
             raise
         reason = f"the database refused it: {first_line(error)}"
+    except Exception as error:
+        # A mistake of ours is the show's own failure too; the log has the traceback.
+        log.exception("%d shows could not be saved together", len(fetched))
+        reason = f"internal error: {error!r}"
     if len(fetched) == 1:
         fetched[0].problem, fetched[0].reason = Outcome.FAILED, reason
         with transaction.atomic():
@@ -80,19 +87,21 @@ def write_plans(plans: Sequence[Plan], author: Author, now: object) -> None:
     write_links([plan.companies for plan in plans], ShowProductionCompany, ("position",))
     write_links([plan.offers for plan in plans], ShowWatchProvider, ("display_priority", "link", "fetched_at"))
     for plan in plans:
-        if plan.values or plan.saved.changes:
-            Show.objects.filter(pk=plan.saved.show_id).update(**plan.values, updated_at=now)
+        if plan.saved.changes:
+            plan.values["updated_at"] = now
+        if plan.values:
+            Show.objects.filter(pk=plan.saved.show_id).update(**plan.values)
     write_candidates(plans)
-    Change.objects.bulk_create(
-        change_of(plan.saved.show_id, Change.Kind.UPDATED, plan.saved.changes, author)
-        for plan in plans
-        if plan.saved.changes
-    )
     SyncState.objects.bulk_create(
         [state for plan in plans for state in plan.states],
         update_conflicts=True,
         unique_fields=("show", "stage"),
         update_fields=STATE_FIELDS,
+    )
+    save_changes(
+        change_of(plan.saved.show_id, Change.Kind.UPDATED, plan.saved.changes, author)
+        for plan in plans
+        if plan.saved.changes
     )
 
 

@@ -42,10 +42,15 @@ def plan_show(fetched: Fetched, stored: Stored, now: datetime) -> Plan:
 
 def problem_of(show: Show, fetched: Fetched, stored: Stored) -> tuple[Outcome | None, str]:
     """Why this show can't be saved, as the catalogue stands now."""
+    if fetched.problem == Outcome.FAILED:
+        return fetched.problem, fetched.reason
+    # First: that the old id is gone, or could not be told, says nothing of the one that an editor has just set.
+    asked_who = fetched.resolved is not None or fetched.problem == Outcome.UNRESOLVED
+    decided = asked_who and (show.is_locked("tmdb_id") or show.imdb_id != fetched.imdb_id)
+    if show.tmdb_id != fetched.tmdb_id or decided:
+        return Outcome.FAILED, "its TMDb id was changed while it was fetched; the next run takes it"
     if fetched.problem is not None:
         return fetched.problem, fetched.reason
-    if show.tmdb_id != fetched.tmdb_id or (fetched.resolved and show.is_locked("tmdb_id")):
-        return Outcome.FAILED, "its TMDb id was changed while it was fetched; the next run takes it"
     if fetched.resolved:
         holder = stored.tmdb_holders.setdefault(fetched.resolved.tmdb_id, show)
         if holder.pk != show.pk:
@@ -67,6 +72,9 @@ def plan_problem(show: Show, fetched: Fetched, stored: Stored, problem: Outcome,
     for stage in sorted(fetched.stages):
         state = next_state(show, stage, fetched, stored)
         state.status, state.last_error = str(problem), reason
+        before = stored.states.get((show.pk, stage))
+        if problem == Outcome.GONE and before and before.status != SyncState.Status.GONE:
+            state.attempts = 0  # tries that failed before it was gone must not make its next look-up a late one
         state.attempts += 1
         plan.states.append(state)
     return plan

@@ -82,11 +82,11 @@ class DueRule:
             if findable and Stage.RESOLVE in self.options.stages and self._unresolved_is_due(states.get(Stage.RESOLVE)):
                 return self.options.stages, True
             return frozenset(), False
-        gone = [state for state in states.values() if state.status == Status.GONE]
-        if gone and show.needs_tmdb_resolution:
-            last = max(gone, key=lambda state: state.attempts)
-            wait = GONE_RETRY[min(last.attempts, len(GONE_RETRY)) - 1]
-            if self.options.force or self.now - last.attempted_at >= wait:
+        lost = [state for state in states.values() if state.status in (Status.GONE, Status.UNRESOLVED)]
+        if lost and show.needs_tmdb_resolution:
+            # Not by its old id, while that is gone: once /find was in doubt too, that is for an editor.
+            last = max(lost, key=lambda state: (state.attempted_at, state.attempts))
+            if self.options.force or self.now - last.attempted_at >= lost_retry(last):
                 return self.options.stages, findable and Stage.RESOLVE in self.options.stages
             return frozenset(), False
         return frozenset(stage for stage in self.options.stages if self._is_due(stage, show, states.get(stage))), False
@@ -114,6 +114,13 @@ class DueRule:
 
     def _may_retry(self, state: StateFacts) -> bool:
         return self.options.resume is not False or self.options.takes_all
+
+
+def lost_retry(state: StateFacts) -> timedelta:
+    """How long to wait before a show with a TMDb id that is no longer there is looked for again."""
+    if state.status == Status.UNRESOLVED:
+        return UNRESOLVED_RETRY
+    return GONE_RETRY[min(state.attempts, len(GONE_RETRY)) - 1]
 
 
 def max_age(stage: Stage, tmdb_status: str | None) -> timedelta:

@@ -28,7 +28,7 @@ class Stored:
         self._load_holders(fetched)
 
     def _load_links(self, fetched: Sequence[Fetched], now: datetime) -> None:
-        ids = [one.show_id for one in fetched if one.record and Stage.ENTITIES in one.stages]
+        ids = [one.show_id for one in fetched if has_entities(one)]
         self.network_links: dict[UUID, list[ShowNetwork]] = {}
         self.company_links: dict[UUID, list[ShowProductionCompany]] = {}
         if ids:
@@ -79,8 +79,8 @@ class Stored:
 
 
 def offers_of(fetched: Fetched) -> tuple[OfferRecord, ...] | None:
-    """Where the show can be watched; None when that was not asked for."""
-    if Stage.WATCH_PROVIDERS not in fetched.stages:
+    """Where the show can be watched; None when that was not asked for, or nothing of the reply is to be saved."""
+    if Stage.WATCH_PROVIDERS not in fetched.stages or fetched.problem is not None:
         return None
     if fetched.offers is not None:
         return fetched.offers
@@ -88,4 +88,9 @@ def offers_of(fetched: Fetched) -> tuple[OfferRecord, ...] | None:
 
 
 def entities_of(fetched: Iterable[Fetched], name: str) -> list[EntityRecord]:
-    return [e for one in fetched if one.record and Stage.ENTITIES in one.stages for e in getattr(one.record, name)]
+    return [entity for one in fetched if has_entities(one) for entity in getattr(one.record, name)]
+
+
+def has_entities(fetched: Fetched) -> bool:
+    """Not of a show that failed: what the database refused of it may be an entity."""
+    return fetched.record is not None and Stage.ENTITIES in fetched.stages and fetched.problem is None

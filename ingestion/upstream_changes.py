@@ -18,16 +18,20 @@ MARKED = (Stage.DETAILS, Stage.ENTITIES)
 
 
 def changes_start(options: Options, now: datetime) -> datetime | None:
-    """From when on changes are to be read; None when no show has been synced, so that none can be stale."""
-    if options.since:
-        return max(datetime.combine(options.since, time(), UTC), now - LONGEST)
+    """From when on changes are to be read; None when no show has been synced, so that none can be stale.
+
+    `since` makes it earlier, never later: what is skipped once would not be read by any later run.
+    """
     read_until: datetime | None = SyncRun.objects.aggregate(last=Max("changes_until"))["last"]
     if read_until is None:
         synced = SyncState.objects.filter(stage__in=MARKED, status=SyncState.Status.OK)
         read_until = synced.aggregate(first=Min("last_success_at"))["first"]
     if read_until is None:
         return None
-    return max(read_until - OVERLAP, now - LONGEST)
+    start = read_until - OVERLAP
+    if options.since:
+        start = min(start, datetime.combine(options.since, time(), UTC))
+    return max(start, now - LONGEST)
 
 
 def fetch_changed_ids(client: TmdbClient, start: datetime, end: datetime) -> frozenset[int]:

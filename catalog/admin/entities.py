@@ -136,13 +136,13 @@ class NetworkAdmin(LogoAdmin):
         return networks
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return (*super().get_list_display(request), "shows", "merged_into")
+        return (*super().get_list_display(request), "number_of_shows", "merged_into")
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return (*super().get_list_filter(request), MergedFilter)
 
     @admin.display(description="shows", ordering="show_count")
-    def shows(self, network: Any) -> int:
+    def number_of_shows(self, network: Any) -> int:
         return int(network.show_count)
 
     @admin.action(description="Merge into the one with the most shows", permissions=["change"])

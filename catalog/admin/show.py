@@ -71,6 +71,8 @@ class ShowAdmin(ShowModelAdmin):
     actions = ("sync_now", "unlock_all", "decide_no_matches")
     readonly_fields = (
         "locked",
+        "needs_tmdb_resolution",  # the sync's own, derived from the ids
+        "needs_imdb_resolution",
         "network_names",
         "company_names",
         "where_to_watch",

@@ -124,7 +124,12 @@ class Migration(migrations.Migration):
                     models.CharField(blank=True, default="", help_text="Hash of the reply that was last stored."),
                 ),
                 ("last_error", models.CharField(blank=True, default="")),
-                ("attempts", models.PositiveIntegerField(default=0, help_text="Tries since the last success.")),
+                (
+                    "attempts",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Tries since the last success, or since it was gone."
+                    ),
+                ),
                 (
                     "show",
                     models.ForeignKey(
