@@ -6,6 +6,7 @@ was tried; 3 another run of the same kind is going on.
 
 import json
 import signal
+import threading
 from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,8 +77,8 @@ class SyncCommand(BaseCommand):
         with one_line_errors():
             if unknown := unknown_ids(chosen) if chosen.is_selection else []:
                 raise CommandError(f"no show has the id {', '.join(unknown)}: nothing was done", returncode=2)
-            with signals_as_interrupt():
-                report = self.run(chosen, self.reporter(options))
+            with signals_as_event() as interrupt:
+                report = self.run(chosen, self.reporter(options), interrupt)
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json()))
         if report.exit_code:
@@ -99,11 +100,13 @@ class SyncCommand(BaseCommand):
         out = self.stderr if options["json"] else self.stdout
         return TextReporter(out, self.stderr, verbosity=options["verbosity"])
 
-    def run(self, options: Options, reporter: Reporter) -> Report:
+    def run(self, options: Options, reporter: Reporter, interrupt: threading.Event) -> Report:
         try:
-            return sync_shows(options, kind=self.kind, reporter=reporter)
+            return sync_shows(options, kind=self.kind, reporter=reporter, interrupt=interrupt)
         except AlreadyRunning as error:
             raise CommandError(str(error), returncode=3) from None
+        except KeyboardInterrupt:
+            raise CommandError("stopped by a signal", returncode=1) from None
 
 
 def closing_error(report: Report) -> str:
@@ -112,6 +115,7 @@ def closing_error(report: Report) -> str:
     shows, logos = report.counts["failed"], report.counts["logos failed"]
     parts = [f"{shows} of {report.total} shows"] if shows else []
     parts += [f"{logos} logo{'' if logos == 1 else 's'}"] if logos else []
+    parts += ["the list of changes"] if len(report.failures) > shows + logos else []
     return f"{' and '.join(parts)} failed; the next run tries again"
 
 
@@ -161,21 +165,28 @@ def one_line_errors() -> Iterator[None]:
 
 
 @contextmanager
-def signals_as_interrupt() -> Iterator[None]:
-    """SIGTERM ends a run as Ctrl-C does: what has arrived is saved, the run's row is closed."""
+def signals_as_event() -> Iterator[threading.Event]:
+    """SIGTERM and Ctrl-C set the event, for the run to end where it is safe; a second signal ends it on the spot.
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
+    An exception out of a signal handler can hit Django in the middle of a commit: then the connection stays
+    in a transaction that nobody ends, and all that the run writes after it is lost without a word.
+    """
+    event = threading.Event()
 
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: whoever runs that has its own way to stop
-        yield
+    def ask(number: int, frame: FrameType | None) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    if threading.current_thread() is not threading.main_thread():  # whoever runs that has its own way to stop
+        yield event
         return
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield event
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def argument(read: Callable[[str], Any], expected: str) -> Callable[[str], Any]:

@@ -3,6 +3,7 @@
 What the catalogue holds is never changed by a file: it may fill an empty column that no editor has locked.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -96,10 +97,11 @@ def import_shows(
     options: dict[str, Any] | None = None,
     user: User | None = None,
     on_outcome: Callable[[Outcome], object] | None = None,
+    interrupt: threading.Event | None = None,
 ) -> Report:
     """Imports a CSV file, at most `limit` good lines of it, and tells `on_outcome` of every line in its order.
 
-    A keyboard interrupt ends the import, the chunk at hand is rolled back, and the report's status is `stopped`.
+    Set `interrupt` and the import ends after the chunk at hand; the report's status is then `stopped`.
     Raises AlreadyRunning, and RunLost when another process has taken the run for dead.
     """
     report = Report(dry_run=dry_run)
@@ -109,8 +111,8 @@ def import_shows(
         report.run_id = run.id
     try:
         with closing(read_rows(file, report.take_header)) as rows:
-            _import_lines(rows, limit, run, report, on_outcome)
-    except KeyboardInterrupt:
+            _import_lines(rows, limit, run, report, on_outcome, interrupt or threading.Event())
+    except KeyboardInterrupt:  # the second signal: the chunk at hand is rolled back
         report.status = SyncRun.Status.STOPPED
     except FileError as error:
         report.status, report.error = SyncRun.Status.FAILED, f"the file can't be read: {error}"
@@ -123,7 +125,8 @@ def import_shows(
                 _finish(run, report, SyncRun.Status.FAILED, f"{type(error).__name__}: {first_line(error)}")
         raise
     else:
-        report.status = SyncRun.Status.FAILED if report.failed else SyncRun.Status.SUCCEEDED
+        if report.status == SyncRun.Status.RUNNING:
+            report.status = SyncRun.Status.FAILED if report.failed else SyncRun.Status.SUCCEEDED
     report.seconds = time.monotonic() - started
     if run is not None:
         _finish(run, report, SyncRun.Status(report.status), report.error)
@@ -170,6 +173,7 @@ def _import_lines(
     run: Run | None,
     report: Report,
     on_outcome: Callable[[Outcome], object] | None,
+    interrupt: threading.Event,
 ) -> None:
     seen: dict[str | int, int] = {}
     while chunk := _next_chunk(rows, CHUNK if limit is None else limit - (report.lines - report.failed)):
@@ -191,6 +195,9 @@ def _import_lines(
             if failures:
                 run.fail(failures)
             run.beat(done=report.lines, counts=report.counts)
+        if interrupt.is_set():
+            report.status = SyncRun.Status.STOPPED
+            return
 
 
 def _next_chunk(rows: Iterator[GoodLine | BadLine], most: int) -> list[GoodLine | BadLine]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +47,9 @@ def logo_job(entity: Logo) -> LogoJob:
     return LogoJob(type(entity), entity.pk, str(entity), entity.tmdb_logo_path, entity.hosted_logo_sha256)
 
 
-def pending_logos() -> list[LogoJob]:
+def pending_logos() -> list[Logo]:
     """Every logo that is not mirrored yet: what an earlier run failed at, skipped, or was cut off from."""
-    return [logo_job(entity) for model in MODELS for entity in model._default_manager.needing_logo()]
+    return [entity for model in MODELS for entity in model._default_manager.needing_logo()]
 
 
 def mirror_logo(client: TmdbClient, job: LogoJob) -> LogoResult:
@@ -79,3 +80,43 @@ def save_logos(results: Iterable[LogoResult]) -> None:
             row.exclude(logo_error=result.error).update(logo_error=result.error)
         else:
             row.update(**result.columns)
+
+
+class LogoMirror:
+    """The logos of one run: fetched and stored by threads of their own, each path tried once."""
+
+    def __init__(self, client: TmdbClient, connections: int) -> None:
+        self.client = client
+        self.pending: set[Future[LogoResult]] = set()
+        self._executor = ThreadPoolExecutor(connections, thread_name_prefix="logos")
+        self._tried: set[tuple[type[Logo], int, str]] = set()
+
+    def add(self, entities: Iterable[Logo]) -> None:
+        for job in map(logo_job, entities):
+            key = (job.model, job.pk, job.path)
+            if key not in self._tried:
+                self._tried.add(key)
+                self.pending.add(self._executor.submit(mirror_logo, self.client, job))
+
+    def save_done(self) -> list[LogoResult]:
+        """Saves what has been mirrored, or why not, and returns it."""
+        done = {future for future in self.pending if future.done()}
+        self.pending -= done
+        results = [result for future in done if (result := result_of(future)) is not None]
+        save_logos(results)
+        return results
+
+    def cancel(self) -> None:
+        """Gives up what no thread has begun."""
+        for future in self.pending:
+            future.cancel()
+
+    def close(self) -> None:
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+def result_of(future: Future[LogoResult]) -> LogoResult | None:
+    try:
+        return future.result()
+    except (CancelledError, Stopped):
+        return None

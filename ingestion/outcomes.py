@@ -26,8 +26,8 @@ class Outcome(StrEnum):
 class Fetched:
     """What was brought for one show, or why nothing was (`problem` and `reason`).
 
-    tmdb_id, imdb_id: the show's when it was asked for. resolved: the candidate that was accepted as the show's TMDb id. payload: the reply as it came, without
-    where to watch, which goes by its own age.
+    tmdb_id, imdb_id: the show's when it was asked for. resolved: the candidate that was accepted as the show's
+    TMDb id. payload: the reply as it came, without where to watch, which goes by its own age.
     """
 
     show_id: UUID

@@ -35,7 +35,7 @@ class Report:
     def exit_code(self) -> int:
         if self.refused and not self.done:
             return 2  # a refused key: nothing could be tried
-        return 1 if self.error or self.counts["failed"] or self.counts["logos failed"] else 0
+        return 1 if self.error or self.failures else 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -90,7 +90,7 @@ class TextReporter(Reporter):
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                console=Console(file=cast(IO[str], self.out)),
+                console=Console(file=beneath(self.out)),
                 transient=True,
             )
             self.bar.start()
@@ -109,21 +109,35 @@ class TextReporter(Reporter):
     def show_saved(self, saved: Saved, report: Report) -> None:
         if saved.outcome == Outcome.UPDATED and (report.dry_run or self.verbosity > 1):
             verb = "would update" if report.dry_run else "updated"
-            self.out.write(f"{verb} {saved.name}: {'; '.join(in_words(saved.changes)) or 'its upstream values'}\n")
+            words = "; ".join(in_words(saved.changes)) or "its upstream values"
+            self.say(self.out, f"{verb} {saved.name}: {words}\n")
 
     def problem(self, item: str, reason: str) -> None:
-        self.err.write(f"{item}: {reason}\n")
-        self.err.flush()
+        self.say(self.err, f"{item}: {reason}\n")
+
+    def say(self, stream: TextOutput, line: str) -> None:
+        """Writes a line; the bar makes room for it."""
+        if self.bar:
+            self.bar.stop()
+        stream.write(line)
+        stream.flush()
+        if self.bar:
+            self.bar.start()
 
     def finish(self, report: Report) -> None:
         if self.bar:
             self.bar.stop()
         table = Table(title="dry run: nothing was written" if report.dry_run else None, title_justify="left")
-        shown = [name for name in COUNTED if report.counts[name] or name in COUNTED[:4]]
+        shown = [name for name in (*COUNTED, "logos failed") if report.counts[name] or name in COUNTED[:4]]
         for name in (*shown, "requests", "seconds"):
             table.add_column(name, justify="right")
         table.add_row(*(str(report.counts[name]) for name in shown), str(report.requests), f"{report.seconds:.1f}")
-        Console(file=cast(IO[str], self.out), width=None if self.out.isatty() else 120, highlight=False).print(table)
+        Console(file=beneath(self.out), width=None if self.out.isatty() else 120, highlight=False).print(table)
+
+
+def beneath(stream: TextOutput) -> IO[str]:
+    """The stream under a command's own wrapper, which would end every step of a bar with a newline."""
+    return cast(IO[str], getattr(stream, "_out", stream))
 
 
 def first_line(error: Exception) -> str:

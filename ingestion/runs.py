@@ -19,6 +19,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
 
 BEAT_EVERY = 5.0  # seconds
@@ -53,11 +54,16 @@ class Run:
         self._update(heartbeat_at=timezone.now(), **progress)
 
     def fail(self, failures: Iterable[tuple[UUID | None, str, str]]) -> None:
-        """Keeps failures: (show id or None, item, reason)."""
-        SyncFailure.objects.bulk_create(
-            SyncFailure(run_id=self.row.pk, show_id=show_id, item=item, reason=reason)
-            for show_id, item, reason in failures
-        )
+        """Keeps failures: (show id or None, item, reason). A show that was deleted meanwhile has no id any more."""
+        failures = list(failures)
+        ids = [show_id for show_id, _, _ in failures if show_id]
+        with transaction.atomic():
+            shows = Show.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+            there = set(shows.values_list("pk", flat=True)) if ids else set()
+            SyncFailure.objects.bulk_create(
+                SyncFailure(run_id=self.row.pk, show_id=show_id if show_id in there else None, item=item, reason=reason)
+                for show_id, item, reason in failures
+            )
 
     def mark_changes_until(self, moment: Any) -> None:
         self._update(changes_until=moment)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -18,10 +19,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from catalog.changes import Author
-from catalog.models import Logo
 from ingestion.fetching import fetch_job
 from ingestion.guard import Guard
-from ingestion.logos import LogoJob, LogoResult, logo_job, mirror_logo, pending_logos, save_logos
+from ingestion.logos import LogoMirror, LogoResult, pending_logos
 from ingestion.models import Stage, SyncRun
 from ingestion.options import Options
 from ingestion.outcomes import Batch, Fetched, Outcome
@@ -36,25 +36,41 @@ from ingestion.upstream_changes import changes_start, fetch_changed_ids, mark_ch
 
 log = logging.getLogger(__name__)
 
+STOPPED = "stopped by a signal; what was done is kept, the next run goes on"
 BATCH = 20  # shows saved in one transaction
 BATCH_WAIT = 1.0  # seconds after which a smaller batch is saved: a slow upstream must not keep results unsaved
 
 
-def sync_shows(options: Options, *, kind: str, user: User | None = None, reporter: Reporter | None = None) -> Report:
+def sync_shows(
+    options: Options,
+    *,
+    kind: str,
+    user: User | None = None,
+    reporter: Reporter | None = None,
+    interrupt: threading.Event | None = None,
+) -> Report:
     """Syncs what the options say and returns the report; nothing is raised for a show that fails.
 
-    Raises AlreadyRunning when another run of the kind is going on. A dry run writes nothing: no row of
-    a run, no lock.
+    Set `interrupt` and the run ends early: what has arrived is saved, the run's row is closed. Raises
+    AlreadyRunning when another run of the kind is going on. A dry run writes nothing: no row of a run, no lock.
     """
     run = None if options.dry_run else start_run(kind, options.as_json(), user)
-    return ShowSync(options, kind, run, reporter or Reporter()).run_to_end()
+    return ShowSync(options, kind, run, reporter or Reporter(), interrupt).run_to_end()
 
 
 class ShowSync:
     """One run. Its parts are called in the order in which they stand here."""
 
-    def __init__(self, options: Options, kind: str, run: Run | None, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        options: Options,
+        kind: str,
+        run: Run | None,
+        reporter: Reporter,
+        interrupt: threading.Event | None = None,
+    ) -> None:
         self.options, self.kind, self.run, self.reporter = options, kind, run, reporter
+        self.interrupt = interrupt or threading.Event()
         self.started_at = run.row.started_at if run else timezone.now()
         self.author = Author(run_id=run.id if run else None)
         self.report = Report(dry_run=options.dry_run)
@@ -64,8 +80,9 @@ class ShowSync:
         self.ready: list[Fetched] = []
         self.ready_since = 0.0
         self.held: list[Fetched] = []
-        self.logo_results: list[LogoResult] = []
-        self.logos_seen: set[tuple[type[Logo], int, str]] = set()
+        # Logos have a quarter of the connections to themselves: neither waits for the other.
+        self.logo_connections = max(1, settings.TMDB_CONNECTIONS // 4)
+        self.mirror = LogoMirror(self.client, self.logo_connections)
         self.with_logos = (Stage.ENTITIES in options.stages or Stage.WATCH_PROVIDERS in options.stages) and not (
             options.skip_logos or options.dry_run
         )
@@ -79,7 +96,7 @@ class ShowSync:
             if self.report.error:
                 status = SyncRun.Status.STOPPED
         except KeyboardInterrupt:
-            self.report.error = "stopped by a signal; what was done is kept, the next run goes on"
+            self.report.error = STOPPED
         except RunLost as error:
             self.report.error = f"{error}; this one ends"
         except DatabaseError as error:
@@ -111,23 +128,25 @@ class ShowSync:
         }
 
     def sync(self) -> None:
+        connections = max(1, settings.TMDB_CONNECTIONS - self.logo_connections)
+        executor = ThreadPoolExecutor(connections, thread_name_prefix="tmdb")
         try:
-            due = select_due(DueRule(self.options, self.started_at, self.read_changes(), self.continued()))
-        except KeyRefused as error:
+            changed = self.read_changes(executor)
+            due = select_due(DueRule(self.options, self.started_at, changed, self.continued()))
+            self.report.chosen, self.report.total = selected_shows(self.options).count(), len(due)
+            self.reporter.start(self.report)
+            if self.with_logos and not self.options.is_selection:
+                self.mirror.add(pending_logos())
+            self.work(executor, jobs(due))
+            self.settle_held()
+            self.work(executor, iter(()))
+        except KeyRefused as error:  # by the list of changes; `take` sees to the shows
             self.refuse(error)
-            return
-        self.report.chosen, self.report.total = selected_shows(self.options).count(), len(due)
-        self.reporter.start(self.report)
-        executor = ThreadPoolExecutor(settings.TMDB_CONNECTIONS, thread_name_prefix="tmdb")
-        try:
-            leftover = pending_logos() if self.with_logos and not self.options.is_selection else []
-            self.work(executor, jobs(due), self.new_logos(leftover))
-            self.work(executor, iter(()), self.settle_held())
-        except KeyboardInterrupt:
-            self.save_ready()
-            raise
+        except Stopped:  # while it was read
+            pass
         finally:
             self.stop.set()
+            self.mirror.close()
             executor.shutdown(wait=True, cancel_futures=True)
 
     def continued(self) -> datetime | None:
@@ -137,7 +156,7 @@ class ShowSync:
         last = cut_off_run(self.kind)
         return last.started_at if last else None
 
-    def read_changes(self) -> frozenset[int]:
+    def read_changes(self, executor: ThreadPoolExecutor) -> frozenset[int]:
         """Marks the shows that TMDb lists as changed; a dry run, which may not, gets their ids instead."""
         details = self.options.stages & {Stage.DETAILS, Stage.ENTITIES}
         if self.options.takes_all or self.options.is_selection or not details:
@@ -146,13 +165,15 @@ class ShowSync:
         changed: frozenset[int] = frozenset()
         if start is not None:
             try:
-                changed = fetch_changed_ids(self.client, start, self.started_at)
+                future = executor.submit(fetch_changed_ids, self.client, start, self.started_at)
+                while not wait({future}, timeout=0.5).done:  # minutes, where upstream says Retry-After
+                    self.look_around()
+                changed = future.result()
             except KeyRefused:
                 raise
             except (UpstreamError, InvalidRecord) as error:
                 reason = f"{error}; shows go by their age in this run"
                 self.reporter.problem("list of changes", reason)
-                self.report.counts["failed"] += 1
                 self.keep_failures([(None, "list of changes", reason)])
                 return changed
         if self.run is None:
@@ -161,58 +182,56 @@ class ShowSync:
         self.run.mark_changes_until(self.started_at)
         return frozenset()
 
-    def work(self, executor: ThreadPoolExecutor, todo: Iterator[Job], logos: list[LogoJob]) -> None:
+    def work(self, executor: ThreadPoolExecutor, todo: Iterator[Job]) -> None:
         """Keeps the threads busy and saves what they bring, until nothing is left or the run has to stop."""
-        pending: set[Future[Fetched | LogoResult]] = set()
-        window = 2 * settings.TMDB_CONNECTIONS
+        pending: set[Future[Fetched]] = set()
+        window = 4 * settings.TMDB_CONNECTIONS  # enough to fetch on while a batch is saved
         while True:
             while len(pending) < window and not self.report.error and (job := next(todo, None)):
                 pending.add(executor.submit(fetch_job, self.client, job))
-            while len(pending) < 2 * window and logos:
-                pending.add(executor.submit(mirror_logo, self.client, logos.pop()))
-            done, pending = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+            working: list[Future[Any]] = [*pending, *self.mirror.pending]
+            wait(working, timeout=0.5, return_when=FIRST_COMPLETED)
+            done = {future for future in pending if future.done()}
             for future in done:
                 self.take(future)
+            pending -= done
             if not pending or len(self.ready) >= BATCH or self.waited_long():
-                logos += self.save_ready()
-            if not pending or len(self.logo_results) >= BATCH:
-                self.save_logo_results()
+                self.save_ready()
+            self.note_logos(self.mirror.save_done())
             self.look_around()
             if self.report.error:
-                logos.clear()
+                self.mirror.cancel()
                 pending = {future for future in pending if not future.cancel()}
-            if not pending and not logos:
+            if not (pending or self.mirror.pending or self.ready):
                 return
 
-    def take(self, future: Future[Fetched | LogoResult]) -> None:
+    def take(self, future: Future[Fetched]) -> None:
         try:
-            result = future.result()
+            fetched = future.result()
         except (CancelledError, Stopped):
             return
         except KeyRefused as error:
             self.refuse(error)
             return
-        if isinstance(result, LogoResult):
-            self.logo_results.append(result)
-            return
         if not self.ready:
             self.ready_since = time.monotonic()
-        self.ready.append(result)
+        self.ready.append(fetched)
 
     def waited_long(self) -> bool:
         return bool(self.ready) and time.monotonic() - self.ready_since > BATCH_WAIT
 
-    def save_ready(self) -> list[LogoJob]:
+    def save_ready(self) -> None:
         """Saves what is ready; the list is emptied only then, so that a signal in the middle loses nothing."""
         if not self.ready:
-            return []
+            return
+        self.beat()  # a process that was suspended may have lost its row meanwhile
         batch = save_shows(self.ready, self.author, hold_blanks=True, dry_run=self.options.dry_run)
         self.ready = []
         self.held += batch.held
-        return self.note(batch)
+        self.note(batch)
 
-    def note(self, batch: Batch) -> list[LogoJob]:
-        """Counts and tells what became of the shows; returns the logos that are to be mirrored."""
+    def note(self, batch: Batch) -> None:
+        """Counts and tells what became of the shows; their logos are mirrored from now on."""
         self.guard.watch(batch.saved)
         failures: list[tuple[UUID | None, str, str]] = []
         for saved in batch.saved:
@@ -228,52 +247,46 @@ class ShowSync:
                 self.report.changes.append({"id": str(saved.show_id), "name": saved.name, "changes": saved.changes})
             self.reporter.show_saved(saved, self.report)
         self.keep_failures(failures)
-        return self.new_logos(logo_job(entity) for entity in batch.logos) if self.with_logos else []
+        if self.with_logos:
+            self.mirror.add(batch.logos)
 
-    def new_logos(self, found: Iterable[LogoJob]) -> list[LogoJob]:
-        """Those that this run has not tried yet."""
-        new = []
-        for job in found:
-            key = (job.model, job.pk, job.path)
-            if key not in self.logos_seen:
-                self.logos_seen.add(key)
-                new.append(job)
-        return new
-
-    def save_logo_results(self) -> None:
-        save_logos(self.logo_results)
+    def note_logos(self, results: Iterable[LogoResult]) -> None:
         failures: list[tuple[UUID | None, str, str]] = []
-        for result in self.logo_results:
+        for result in results:
             self.report.counts["logos failed" if result.error else "logos"] += 1
             if result.error:
                 self.reporter.problem(result.item, result.error)
                 failures.append((None, result.item, result.error))
-        self.logo_results = []
         self.keep_failures(failures)
 
-    def settle_held(self) -> list[LogoJob]:
+    def settle_held(self) -> None:
         """Saves the shows that lose something, if they are few; else none of them, and says so."""
         verdict = self.guard.verdict(final=True)
         if verdict:
             self.report.error = verdict
             for one in self.held:
                 one.problem, one.reason = Outcome.FAILED, "held back: it would lose values, like too many others"
-        logos: list[LogoJob] = []
         while self.held:
+            self.beat()
             batch = save_shows(self.held[:BATCH], self.author, dry_run=self.options.dry_run)
             self.held = self.held[BATCH:]
-            logos += self.note(batch)
-        return logos
+            self.note(batch)
 
     def look_around(self) -> None:
         """Ends the run when it has to end; shows how far it is."""
         limit = self.options.max_failures
+        if not self.report.error and self.interrupt.is_set():
+            self.report.error = STOPPED
+            self.stop.set()
         if not self.report.error:
             self.report.error = self.guard.verdict(final=False)
         if not self.report.error and limit is not None and self.report.counts["failed"] >= limit:
             self.report.error = f"stopped after {self.report.counts['failed']} failures (--max-failures {limit})"
         self.report.requests = self.client.requests_made
         self.reporter.progress(self.report)
+        self.beat()
+
+    def beat(self) -> None:
         if self.run is not None:
             self.run.beat(**self.figures())
 

@@ -29,7 +29,7 @@ HOSTED = (
 )
 
 
-class LogoForm(forms.ModelForm):  # type: ignore[type-arg]
+class LogoForm(forms.ModelForm):
     new_logo = forms.FileField(
         required=False, help_text="PNG, JPEG, WEBP or GIF, at most 5 MB. It stays until you unlock the logo."
     )

@@ -29,7 +29,7 @@ class LinesField(forms.CharField):
         return bool(normal_list(initial) != self.to_python(data))
 
 
-class ShowForm(forms.ModelForm):  # type: ignore[type-arg]
+class ShowForm(forms.ModelForm):
     """Every field carries what was shown to the editor, hidden: a value that a sync wrote while he was
     typing is then neither taken for his, nor locked, nor set back."""
 

@@ -1,4 +1,5 @@
 import io
+import threading
 from datetime import date
 
 import pytest
@@ -317,6 +318,18 @@ def test_lost_database_is_not_a_bad_line(monkeypatch):
 
     assert SyncRun.objects.get().status == "failed"
     assert not SyncFailure.objects.exists()
+
+
+def test_an_import_that_is_asked_to_stop_ends_after_the_chunk_at_hand(monkeypatch):
+    monkeypatch.setattr(imports, "CHUNK", 2)
+    interrupt = threading.Event()
+    interrupt.set()
+
+    report = import_shows(io.BytesIO((HEADER + "A,,1\nB,,2\nC,,3\n").encode()), interrupt=interrupt)
+
+    assert report.status == "stopped"
+    assert Show.objects.count() == 2
+    assert SyncRun.objects.get().status == "stopped"
 
 
 def test_stopped_by_hand_keeps_the_chunks_that_are_done(monkeypatch):

@@ -23,6 +23,10 @@ PICTURE, OTHER = draw(colour=1), draw(colour=2)
 ORIGINAL = "/t/p/original"
 
 
+def pending_jobs() -> list[LogoJob]:
+    return [logo_job(entity) for entity in pending_logos()]
+
+
 @pytest.fixture
 def client(upstream: Upstream) -> Iterator[TmdbClient]:
     upstream.images["/bravo.png"] = PICTURE
@@ -87,12 +91,12 @@ def test_a_logo_is_stored_under_its_hash_and_named_by_its_row(
 
 
 def test_a_mirrored_logo_is_not_pending(client: TmdbClient, bravo: Network) -> None:
-    before = pending_logos()
+    before = pending_jobs()
 
     mirror(client, bravo)
 
     assert before == [LogoJob(Network, 74, "Bravo", "/bravo.png", None)]
-    assert pending_logos() == []
+    assert pending_jobs() == []
     assert not bravo.needs_logo
 
 
@@ -102,12 +106,12 @@ def test_every_kind_of_entity_is_pending_until_it_is_mirrored(client: TmdbClient
     WatchProvider.objects.create(provider_id=74, provider_name="Bravo Now", tmdb_logo_path="/bravo.png")
     Network.objects.create(id=1, name="An editor's", tmdb_logo_path="/x.png", logo_locked=True)
 
-    results = [mirror_logo(client, job) for job in pending_logos()]
+    results = [mirror_logo(client, job) for job in pending_jobs()]
     save_logos(results)
 
     keys = {result.columns["hosted_logo_key"].split("/")[2] for result in results}
     assert keys == {"networks", "production_companies", "watch_providers"}
-    assert pending_logos() == []
+    assert pending_jobs() == []
 
 
 def test_another_path_makes_another_key_and_the_old_file_stays(
@@ -134,7 +138,7 @@ def test_the_same_bytes_are_not_stored_again(
 
     assert stored == [key_of(PICTURE)]
     assert (bravo.hosted_logo_key, bravo.hosted_logo_path) == (key_of(PICTURE), "/new.png")
-    assert pending_logos() == []
+    assert pending_jobs() == []
 
 
 def test_a_logo_is_what_its_bytes_are(client: TmdbClient, upstream: Upstream, bravo: Network) -> None:
@@ -181,7 +185,7 @@ def test_what_is_no_image_is_not_stored_and_why_is_kept(
     assert result.item == "logo of network Bravo (74)"
     assert (bravo.logo_error, bravo.hosted_logo_key) == (result.error, None)
     assert stored == []
-    assert [job.pk for job in pending_logos()] == [74]  # the next run tries again
+    assert [job.pk for job in pending_jobs()] == [74]  # the next run tries again
 
 
 def test_a_logo_that_fails_keeps_the_old_one_until_another_succeeds(
@@ -232,7 +236,7 @@ def test_an_editors_upload_meanwhile_is_not_overwritten(client: TmdbClient, brav
 
     bravo.refresh_from_db()
     assert (bravo.hosted_logo_key, bravo.hosted_logo_path, bravo.logo_locked) == (key_of(OTHER), None, True)
-    assert pending_logos() == []
+    assert pending_jobs() == []
 
 
 def test_a_path_that_changed_meanwhile_stays_to_be_mirrored(client: TmdbClient, bravo: Network) -> None:
@@ -241,13 +245,13 @@ def test_a_path_that_changed_meanwhile_stays_to_be_mirrored(client: TmdbClient, 
 
     save_logos([result])
 
-    assert [job.path for job in pending_logos()] == ["/new.png"]
+    assert [job.path for job in pending_jobs()] == ["/new.png"]
 
 
 def test_one_bad_logo_costs_no_other_one(client: TmdbClient, bravo: Network) -> None:
     Network.objects.create(id=49, name="HBO", tmdb_logo_path="/missing.png")
 
-    save_logos([mirror_logo(client, job) for job in pending_logos()])
+    save_logos([mirror_logo(client, job) for job in pending_jobs()])
 
     assert {row.name: bool(row.logo_error) for row in Network.objects.all()} == {"Bravo": False, "HBO": True}
 

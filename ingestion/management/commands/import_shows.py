@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from ingestion.command import check_database, signals_as_interrupt
+from ingestion.command import check_database, signals_as_event
 from ingestion.imports import Outcome, Report, import_shows
 from ingestion.models import SyncRun
 from ingestion.report import first_line
@@ -43,9 +43,14 @@ class Command(BaseCommand):
 
         check_database()
         try:
-            with opened(path) as file, signals_as_interrupt():
+            with opened(path) as file, signals_as_event() as interrupt:
                 report = import_shows(
-                    file, limit=limit, dry_run=dry_run, options={"file": path, "limit": limit}, on_outcome=tell
+                    file,
+                    limit=limit,
+                    dry_run=dry_run,
+                    options={"file": path, "limit": limit},
+                    on_outcome=tell,
+                    interrupt=interrupt,
                 )
         except AlreadyRunning as error:
             raise CommandError(str(error), returncode=3) from None
