@@ -83,7 +83,7 @@ class TextReporter(Reporter):
         self.bar: Progress | None = None
 
     def start(self, report: Report) -> None:
-        self.out.write(f"{report.total} of {report.chosen} shows are due\n")
+        self.out.write(f"syncing {report.total} of {report.chosen} shows\n")
         if self.out.isatty() and report.total:
             self.bar = Progress(
                 TextColumn("syncing"),

@@ -149,10 +149,14 @@ class HttpClient:
             return reply
 
     def _send_now(self, url: str, params: Mapping[str, str]) -> Reply:
-        self._wait_for_turn()
         failure: Exception | None = None
         try:
-            return self._request(url, params)
+            session = self._session()
+            request = session.prepare_request(requests.Request("GET", url, params=dict(params)))
+            connection = session.merge_environment_settings(request.url, {}, True, None, None)
+            self._wait_for_turn()  # last of all: work after it would send the request behind its turn
+            with session.send(request, timeout=TIMEOUT, allow_redirects=False, **connection) as response:
+                return self._take(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The original names the whole address, key and all: only its kind is told.
             failure = _Retryable(describe(error))
@@ -160,12 +164,8 @@ class HttpClient:
             failure = UpstreamError("the request can't be sent: the key can't stand in a header")
         raise failure
 
-    def _request(self, url: str, params: Mapping[str, str]) -> Reply:
-        with self._session().get(
-            url, params=dict(params), timeout=TIMEOUT, stream=True, allow_redirects=False
-        ) as response:
-            body = self._read(response)
-            reply = Reply(response.status_code, response.headers, body)
+    def _take(self, response: requests.Response) -> Reply:
+        reply = Reply(response.status_code, response.headers, self._read(response))
         if reply.status in (401, 403) and not isinstance(self.auth, NoAuth):
             self._refusal = f"the key was refused ({reply.status}): {envelope_message(reply)}"
             raise KeyRefused(self._refusal, status=reply.status)

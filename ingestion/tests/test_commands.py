@@ -70,7 +70,7 @@ def test_good_run_ends_with_its_figures_and_exit_code_0(upstream, command):
 
     table = columns(done.out)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("3 of 3 shows are due\n")
+    assert done.out.startswith("syncing 3 of 3 shows\n")
     assert float(table.pop("seconds")) >= 0
     table.pop("logos", None)
     assert table == {"created": "0", "updated": "3", "unchanged": "0", "failed": "0", "requests": "3"}
@@ -221,7 +221,7 @@ def test_limit_counts_what_is_due(upstream):
 
     done = run("--limit", "3")
 
-    assert done.out.startswith("3 of 6 shows are due\n")
+    assert done.out.startswith("syncing 3 of 6 shows\n")
     assert {"/3/tv/1001", "/3/tv/1002"}.isdisjoint(request.path for request in upstream.requests)
 
 
@@ -514,7 +514,7 @@ def test_log_gets_a_line_now_and_then(monkeypatch):
         reporter.progress(report)
 
     assert out.getvalue().splitlines() == [
-        "100 of 200 shows are due",
+        "syncing 100 of 200 shows",
         *(f"{second}/100 shows, 0 failed, {second + 1} requests" for second in range(10, 60, 10)),
     ]
 
@@ -541,7 +541,7 @@ def test_terminal_gets_a_bar_that_stays_on_its_line():
         report.done = done
         reporter.progress(report)
         reporter.bar.refresh()
-    bar = out.getvalue().partition("are due\n")[2]
+    bar = out.getvalue().partition("shows\n")[2]
     reporter.finish(report)
 
     assert re.search(r"syncing .*━.* 75/100", bar)
@@ -557,7 +557,7 @@ def test_commands_own_wrapper_does_not_break_the_bar(upstream):
     call_command("sync_shows", stdout=out, stderr=io.StringIO(), no_color=True)
 
     lines = out.getvalue().splitlines()
-    assert sum("syncing" in line for line in out.getvalue().split("\n")) == 1
+    assert sum("syncing" in line for line in out.getvalue().split("\n")) == 2  # the heading and the bar
     assert any("seconds" in line for line in lines)
 
 
