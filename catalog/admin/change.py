@@ -1,6 +1,6 @@
 """The history of all shows, to read."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -9,33 +9,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from catalog.admin.filters import VolatileFilter
+from catalog.admin.read_only import ReadOnlyAdmin
 from catalog.admin.text import describe_author, describe_change
 from catalog.models import Change, Show
 
-if TYPE_CHECKING:
-    ChangeModelAdmin = admin.ModelAdmin[Change]
-else:
-    ChangeModelAdmin = admin.ModelAdmin
-
 
 @admin.register(Change)
-class ChangeAdmin(ChangeModelAdmin):
+class ChangeAdmin(ReadOnlyAdmin):
     list_display = ("id", "ts", "show_link", "kind", "who", "what", "reason")
     list_display_links = ("id",)
     list_filter = (VolatileFilter, "kind", "ts")
     list_per_page = 100
-    show_full_result_count = False
     fields = ("id", "ts", "show_link", "kind", "who", "reason", "what", "volatile")
     readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
         # Not select_related("show"): its inner join would leave the changes of deleted shows out.
