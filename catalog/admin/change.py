@@ -26,7 +26,8 @@ class ChangeAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
         # Not select_related("show"): its inner join would leave the changes of deleted shows out.
         name = Show.objects.filter(pk=OuterRef("show_id")).order_by().values("name")[:1]
-        return super().get_queryset(request).select_related("user").annotate(show_name=Subquery(name))
+        changes: QuerySet[Change] = super().get_queryset(request)
+        return changes.select_related("user").annotate(show_name=Subquery(name))
 
     @admin.display(description="show")
     def show_link(self, change: Any) -> str:
