@@ -122,13 +122,21 @@ def write(show: Show, values: Mapping[str, Any], author: Author, lock: Iterable[
         return None
     locks = in_order({*show.locked_fields, *new_locks})
     changes |= lock_change(show.locked_fields, locks)
-    show.upstream_values = show.upstream_values | {name: plain(getattr(show, name)) for name in new_locks}
+    said = {name: plain(getattr(show, name)) for name in new_locks if is_upstreams(show, name)}
+    show.upstream_values = show.upstream_values | said
     show.locked_fields = locks
     for name, value in values.items():
         setattr(show, name, value)
     validate(show, values)
     save(show, values)
     return record(show, Kind.UPDATED, changes, author)
+
+
+def is_upstreams(show: Show, name: str) -> bool:
+    """Whether the value of an unlocked column is what upstream says. Ids are a match of ours, and never are."""
+    if name in RESOLUTION_FLAGS or name == "most_recent_episode_imdb_id":
+        return False
+    return (show.imdb_fetched_at if name.startswith("imdb_") else show.tmdb_fetched_at) is not None
 
 
 def validate(show: Show, names: Iterable[str]) -> None:

@@ -10,6 +10,8 @@ from django.db import models
 from catalog.locks import EDITABLE
 from catalog.models import Show
 
+LARGEST = 2**31 - 1  # of PostgreSQL's integer; SQLite would take more
+
 
 def field_of(name: str) -> "models.Field[Any, Any]":
     field = Show._meta.get_field(name)
@@ -58,6 +60,8 @@ def check(name: str, value: Any) -> None:
         # PostgreSQL stores neither NUL nor half of a surrogate pair; SQLite would.
         if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise ValidationError("The text holds a character that can't be stored.")
+    if isinstance(field_of(name), models.PositiveIntegerField) and isinstance(value, int) and value > LARGEST:
+        raise ValidationError(f"At most {LARGEST}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValidationError("A finite number is expected.")
 

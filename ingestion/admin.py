@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from catalog.admin.read_only import ReadOnlyAdmin
@@ -40,6 +41,11 @@ class ResolutionCandidateAdmin(ReadOnlyAdmin):
     list_display = ("show", "tmdb_id", "name", "first_air_date", "score", "why")
     list_select_related = ("show",)
     search_fields = ("show__name", "name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ResolutionCandidate]:
+        """Those that still wait: an editor may have decided otherwise since they were found."""
+        candidates: QuerySet[ResolutionCandidate] = super().get_queryset(request)
+        return candidates.filter(show__needs_tmdb_resolution=True)
 
     @admin.display(description="reasons")
     def why(self, candidate: ResolutionCandidate) -> str:

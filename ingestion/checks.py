@@ -24,7 +24,7 @@ def tmdb_problems() -> list[str]:
     problems = [
         problem
         for problem in settings.ENVIRONMENT_ERRORS
-        if problem.startswith(("TMDB_", "REDIS_URL", "AWS_", "MEDIA_"))
+        if problem.startswith(("TMDB_", "REDIS_URL", "AWS_", "MEDIA_", "ENV_FILE"))
     ]
     problems += [
         f"{name} is malformed: expected printable ASCII without blanks"

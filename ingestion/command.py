@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any, ClassVar
 from uuid import UUID
 
+import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, connection
@@ -121,13 +122,28 @@ def closing_error(report: Report) -> str:
 
 def check_configuration() -> None:
     """Raises CommandError with exit code 2, one line a problem, when nothing could be done."""
-    if problems := [*database_problems(), *tmdb_problems()]:
+    if problems := list(dict.fromkeys([*database_problems(), *tmdb_problems()])):
         raise CommandError("\n".join(problems), returncode=2)
+    check_redis()
     check_database()
 
 
+def check_redis() -> None:
+    """Raises CommandError with exit code 2 when the shared request budget is configured and out of reach."""
+    if not settings.REDIS_URL:
+        return
+    reason = ""
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5) as connection:
+            connection.ping()
+    except redis.RedisError as error:
+        reason = f"no connection to the Redis of REDIS_URL ({type(error).__name__})"
+    if reason:
+        raise CommandError(reason, returncode=2)
+
+
 def database_problems() -> list[str]:
-    return [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith("DATABASE_URL")]
+    return [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith(("DATABASE_URL", "ENV_FILE"))]
 
 
 def check_database() -> None:

@@ -5,8 +5,11 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
+from catalog.logos import COLUMNS
 from catalog.models import Network, ProductionCompany, WatchProvider
 from ingestion.records import EntityRecord, OfferRecord
+
+HOSTED_COLUMNS = [name for name in COLUMNS if name != "logo_error"]
 
 E = TypeVar("E", Network, ProductionCompany, WatchProvider)
 
@@ -76,3 +79,6 @@ def save_entities(model: type[E], created: list[E], updated: list[E], names: Ite
         )
     if updated:
         model.objects.bulk_update(updated, fields)
+        without = [row.pk for row in updated if row.tmdb_logo_path is None and row.hosted_logo_key]
+        if without:  # gone upstream, gone here; the file is swept later
+            model.objects.filter(pk__in=without, logo_locked=False).update(**dict.fromkeys(HOSTED_COLUMNS))

@@ -72,7 +72,10 @@ def fetch_into(fetched: Fetched, client: TmdbClient, job: Job) -> None:
 def find_show(fetched: Fetched, client: TmdbClient, job: Job) -> Candidate | None:
     """The show that its IMDb id leads to; None, and the candidates for an editor, where that is in doubt."""
     assert job.imdb_id is not None
-    found = parse_find(client.fetch_find(job.imdb_id))
+    try:
+        found = parse_find(client.fetch_find(job.imdb_id))
+    except NotFound as error:  # /find answers an unknown id with empty lists; a 404 says nothing of the show
+        raise UpstreamError(str(error), status=404) from None
     fetched.candidates = rank(job.known, map(candidate_of_found, found.shows))
     same = next((one for one in fetched.candidates if one.tmdb_id == job.tmdb_id), None)
     chosen = same or choose(fetched.candidates)

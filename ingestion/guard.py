@@ -17,7 +17,7 @@ class Guard:
     """Counts what the shows seen would lose; those stay unsaved until the verdict at the end of the run."""
 
     def __init__(self) -> None:
-        self.seen = 0
+        self.seen: Counter[str] = Counter()
         self.blanked: Counter[str] = Counter()
         self.held: set[UUID] = set()
 
@@ -28,17 +28,18 @@ class Guard:
             if one.outcome == Outcome.HELD:
                 self.held.add(one.show_id)
             if one.outcome in (Outcome.UPDATED, Outcome.UNCHANGED, Outcome.HELD):
-                self.seen += 1
+                self.seen.update(one.told)
                 self.blanked.update(one.blanked)
 
     def verdict(self, *, final: bool) -> str:
         """Why the run has to stop; empty when it may go on."""
-        if not final and self.seen < EARLY:
-            return ""
         for name, count in self.blanked.most_common():
-            if count >= FEWEST and count > settings.SYNC_GUARD_SHARE * self.seen:
+            seen = self.seen[name]
+            if not final and seen < EARLY:
+                continue
+            if count >= FEWEST and count > settings.SYNC_GUARD_SHARE * seen:
                 return (
-                    f"{count} of the {self.seen} shows seen would lose their {name} (over "
+                    f"{count} of the {seen} shows seen would lose their {name} (over "
                     f"{settings.SYNC_GUARD_SHARE:.0%}): upstream is more likely wrong than the world, so none of these "
                     "was saved. If it is right, sync them by --show-id, two at a time"
                 )

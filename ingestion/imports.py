@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from catalog.changes import Author, change_of, save_changes, value_change
 from catalog.models import Change, Show
+from ingestion.matching import same_name
 from ingestion.models import SyncRun
 from ingestion.report import first_line
 from ingestion.runs import Run, RunLost, start_run
@@ -275,6 +276,9 @@ def _show_of(line: GoodLine, by_id: dict[str | int, Show]) -> Show | None:
         ours, theirs = getattr(show, name), getattr(line, name)
         if None not in (ours, theirs) and ours != theirs:
             raise LineError(f"{name} {theirs} differs from the catalogue's {ours} of {_short(show)}", show)
+        if ours is None and theirs is not None and not same_name(show.name, line.name):
+            # Lists found in the wild give one show's id to another: an id is filled only under the same name.
+            raise LineError(f"its id is that of {_short(show)!r}, another name, so its {name} is not taken", show)
     return show
 
 

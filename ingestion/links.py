@@ -60,7 +60,13 @@ def links_by_show(model: type[L], entity: str, show_ids: Collection[UUID]) -> di
 
 
 def diff_networks(
-    show_id: UUID, upstream: Sequence[int], stored: list[ShowNetwork], known: Mapping[int, Network], writes: LinkWrites
+    show_id: UUID,
+    upstream: Sequence[int],
+    stored: list[ShowNetwork],
+    known: Mapping[int, Network],
+    writes: LinkWrites,
+    *,
+    locked: bool,
 ) -> Any:
     """The change of a show's networks, None where there is none; its rows are put into `writes`.
 
@@ -72,7 +78,7 @@ def diff_networks(
         [members[pk].pk for pk in upstream],
         [row.network_id for row in stored],
         {row.network_id for row in stored if row.source == "editor"},
-        locked=False,
+        locked=locked,
     )
     return diff_links(ShowNetwork, "network_id", show_id, order, stored, entities, writes)
 
@@ -83,13 +89,15 @@ def diff_companies(
     stored: list[ShowProductionCompany],
     known: Mapping[int, ProductionCompany],
     writes: LinkWrites,
+    *,
+    locked: bool,
 ) -> Any:
     entities = {row.company_id: row.company for row in stored} | {pk: known[pk] for pk in upstream}
     order = merge_set(
         upstream,
         [row.company_id for row in stored],
         {row.company_id for row in stored if row.source == "editor"},
-        locked=False,
+        locked=locked,
     )
     return diff_links(ShowProductionCompany, "company_id", show_id, order, stored, entities, writes)
 

@@ -31,6 +31,9 @@ class SyncState(models.Model):
     attempted_at = models.DateTimeField()
     last_success_at = models.DateTimeField(null=True, blank=True)
     marker = models.CharField(blank=True, default="", help_text="Hash of the reply that was last stored.")
+    asked_for = models.CharField(
+        blank=True, default="", help_text="The id that it was asked by: another one makes the stage due."
+    )
     last_error = models.CharField(blank=True, default="")
     attempts = models.PositiveIntegerField(default=0, help_text="Tries since the last success, or since it was gone.")
 

@@ -47,13 +47,17 @@ class Fetched:
 
 @dataclass(slots=True)
 class Saved:
-    """What became of one show. changes: as in a Change row. blanked: what it would lose."""
+    """What became of one show.
+
+    changes: as in a Change row. told: what its reply spoke of. blanked: what it would lose.
+    """
 
     show_id: UUID
     name: str
     outcome: Outcome
     reason: str = ""
     changes: dict[str, Any] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
     blanked: tuple[str, ...] = ()
 
 

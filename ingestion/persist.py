@@ -22,7 +22,7 @@ from ingestion.stored import Stored
 
 log = logging.getLogger(__name__)
 
-STATE_FIELDS = ("status", "attempted_at", "last_success_at", "marker", "last_error", "attempts")
+STATE_FIELDS = ("status", "attempted_at", "last_success_at", "marker", "asked_for", "last_error", "attempts")
 CANDIDATE_FIELDS = ("name", "first_air_date", "networks", "poster_path", "score", "reasons", "found_at")
 
 

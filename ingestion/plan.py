@@ -72,6 +72,8 @@ def plan_problem(show: Show, fetched: Fetched, stored: Stored, problem: Outcome,
     for stage in sorted(fetched.stages):
         state = next_state(show, stage, fetched, stored)
         state.status, state.last_error = str(problem), reason
+        if problem in (Outcome.GONE, Outcome.UNRESOLVED):
+            state.asked_for = fetched.imdb_id or ""
         before = stored.states.get((show.pk, stage))
         if problem == Outcome.GONE and before and before.status != SyncState.Status.GONE:
             state.attempts = 0  # tries that failed before it was gone must not make its next look-up a late one
@@ -90,15 +92,15 @@ def plan_record(show: Show, fetched: Fetched, stored: Stored, now: datetime) -> 
         values["tmdb_id"] = fetched.resolved.tmdb_id
     values |= resolution_flags(show, fetched, values, beside)
 
-    plan = Plan(Saved(show.pk, show.name, Outcome.UPDATED, note), values)
+    plan = Plan(Saved(show.pk, show.name, Outcome.UPDATED, note, told=frozenset(upstream)), values)
     changes = columns_change(show, values) | plan_links(plan, show, fetched, stored, now)
     plan.saved.changes = changes
     plan.saved.outcome = Outcome.UPDATED if changes else Outcome.UNCHANGED
     plan.saved.blanked = blanked(show, values, plan, stored)
     if beside != show.upstream_values:
         values["upstream_values"] = beside
-    if fetched.resolved or (show.needs_tmdb_resolution and values.get("needs_tmdb_resolution") is False):
-        plan.candidates = []
+    if show.pk in stored.with_candidates:
+        plan.candidates = []  # it is settled, by this match or by an editor
     plan_states(plan, show, fetched, stored)
     return plan
 
@@ -128,16 +130,22 @@ def resolution_flags(show: Show, fetched: Fetched, values: dict[str, Any], besid
 def plan_links(plan: Plan, show: Show, fetched: Fetched, stored: Stored, now: datetime) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if fetched.record and Stage.ENTITIES in fetched.stages:
-        if not show.is_locked("networks"):
-            ids = [network.id for network in fetched.record.networks]
-            links = stored.network_links.get(show.pk, [])
-            changes["networks"] = diff_networks(show.pk, ids, links, stored.networks, plan.networks)
-        if not show.is_locked("production_companies"):
-            ids = [company.id for company in fetched.record.production_companies]
-            company_links = stored.company_links.get(show.pk, [])
-            changes["production_companies"] = diff_companies(
-                show.pk, ids, company_links, stored.companies, plan.companies
-            )
+        changes["networks"] = diff_networks(
+            show.pk,
+            [network.id for network in fetched.record.networks],
+            stored.network_links.get(show.pk, []),
+            stored.networks,
+            plan.networks,
+            locked=show.is_locked("networks"),
+        )
+        changes["production_companies"] = diff_companies(
+            show.pk,
+            [company.id for company in fetched.record.production_companies],
+            stored.company_links.get(show.pk, []),
+            stored.companies,
+            plan.companies,
+            locked=show.is_locked("production_companies"),
+        )
     offers = offers_of(fetched)
     if offers is not None and not show.is_locked("watch_providers"):
         state = stored.states.get((show.pk, Stage.WATCH_PROVIDERS))
@@ -150,17 +158,19 @@ def plan_links(plan: Plan, show: Show, fetched: Fetched, stored: Stored, now: da
             now,
             plan.offers,
         )
+    plan.saved.told |= changes.keys()
     return {name: change for name, change in changes.items() if change is not None}
 
 
 def plan_states(plan: Plan, show: Show, fetched: Fetched, stored: Stored) -> None:
     stages = set(fetched.stages)
+    tmdb_id = plan.values.get("tmdb_id", show.tmdb_id)
     if fetched.record and fetched.record.external_ids is not None:
         stages.add(Stage.RESOLVE)  # the same reply told the ids
     for stage in sorted(stages):
         state = next_state(show, stage, fetched, stored)
         state.status, state.last_error, state.attempts = SyncState.Status.OK, "", 0
-        state.last_success_at = fetched.at
+        state.last_success_at, state.asked_for = fetched.at, str(tmdb_id)
         if stage == Stage.DETAILS and fetched.payload is not None:
             marker = reply_marker(fetched.payload)
             if marker != state.marker:
@@ -178,6 +188,7 @@ def next_state(show: Show, stage: str, fetched: Fetched, stored: Stored) -> Sync
         attempted_at=fetched.at,
         last_success_at=before.last_success_at if before else None,
         marker=before.marker if before else "",
+        asked_for=before.asked_for if before else "",
         attempts=before.attempts if before else 0,
     )
 

@@ -65,6 +65,10 @@ class Run:
                 for show_id, item, reason in failures
             )
 
+    def add_option(self, name: str, value: str) -> None:
+        self.row.options |= {name: value}
+        self._update(options=self.row.options)
+
     def mark_changes_until(self, moment: Any) -> None:
         self._update(changes_until=moment)
 

@@ -21,6 +21,7 @@ UNRESOLVED_RETRY = timedelta(days=7)
 # Tries after which a show that is gone upstream is looked for again: at the next run, then more and more rarely.
 GONE_RETRY = (timedelta(0), *settings.SYNC_GONE_RETRY)
 JOBS_AT_ONCE = 100
+CONTINUES = "continues the run of"  # in a run's options
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class StateFacts:
     attempted_at: datetime
     last_success_at: datetime | None
     attempts: int
+    asked_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +81,29 @@ class DueRule:
         """The stages that are due, and whether the show's TMDb id has to be found first."""
         findable = show.imdb_id is not None and "tmdb_id" not in show.locked
         if show.tmdb_id is None:
-            if findable and Stage.RESOLVE in self.options.stages and self._unresolved_is_due(states.get(Stage.RESOLVE)):
+            if (
+                findable
+                and Stage.RESOLVE in self.options.stages
+                and self._unresolved_is_due(show, states.get(Stage.RESOLVE))
+            ):
                 return self.options.stages, True
             return frozenset(), False
         lost = [state for state in states.values() if state.status in (Status.GONE, Status.UNRESOLVED)]
         if lost and show.needs_tmdb_resolution:
             # Not by its old id, while that is gone: once /find was in doubt too, that is for an editor.
             last = max(lost, key=lambda state: (state.attempted_at, state.attempts))
-            if self.options.force or self.now - last.attempted_at >= lost_retry(last):
+            waited = self.now - last.attempted_at >= lost_retry(last)
+            if self.options.force or waited or last.asked_for != (show.imdb_id or ""):
                 return self.options.stages, findable and Stage.RESOLVE in self.options.stages
             return frozenset(), False
         return frozenset(stage for stage in self.options.stages if self._is_due(stage, show, states.get(stage))), False
 
-    def _unresolved_is_due(self, state: StateFacts | None) -> bool:
+    def _unresolved_is_due(self, show: ShowFacts, state: StateFacts | None) -> bool:
         if state is None or state.status != Status.UNRESOLVED:
             return state is None or self._may_retry(state)
-        return self.options.takes_all or self.now - state.attempted_at >= UNRESOLVED_RETRY
+        if self.options.takes_all or state.asked_for != show.imdb_id:
+            return True
+        return self.now - state.attempted_at >= UNRESOLVED_RETRY
 
     def _is_due(self, stage: Stage, show: ShowFacts, state: StateFacts | None) -> bool:
         if stage == Stage.RESOLVE and (show.imdb_id is not None or "imdb_id" in show.locked):
@@ -106,8 +115,8 @@ class DueRule:
             return not (self.continued and done and state.last_success_at >= self.continued)  # type: ignore[operator]
         if state.status == Status.FAILED:
             return self._may_retry(state)
-        if state.status != Status.OK or state.last_success_at is None:
-            return True
+        if state.status != Status.OK or state.last_success_at is None or state.asked_for != str(show.tmdb_id):
+            return True  # the last one: an editor has corrected the match
         if stage != Stage.WATCH_PROVIDERS and show.tmdb_id in self.changed:
             return True
         return self.now - state.last_success_at > max_age(stage, show.tmdb_status)
@@ -155,8 +164,10 @@ def select_due(rule: DueRule) -> list[Due]:
     rows = SyncState.objects.order_by()
     if rule.options.is_selection:
         rows = rows.filter(show__in=shows)
-    for row in rows.values_list("show_id", "stage", "status", "attempted_at", "last_success_at", "attempts").iterator():
-        states[row[0]][row[1]] = StateFacts(row[2], row[3], row[4], row[5])
+    for row in rows.values_list(
+        "show_id", "stage", "status", "attempted_at", "last_success_at", "attempts", "asked_for"
+    ).iterator():
+        states[row[0]][row[1]] = StateFacts(*row[2:])
     due: list[Due] = []
     columns = ("pk", "tmdb_id", "imdb_id", "tmdb_status", "needs_tmdb_resolution", "locked_fields")
     for *facts, created_at in shows.order_by().values_list(*columns, "created_at").iterator():
@@ -196,7 +207,10 @@ def jobs(due: Sequence[Due]) -> Iterator[Job]:
             yield Job(one.show_id, known, tmdb_id, imdb_id, one.stages, one.find)
 
 
-def cut_off_run(kind: str) -> SyncRun | None:
-    """The last run of a kind, if it did not get to its end."""
+def cut_off_since(kind: str) -> datetime | None:
+    """The start of the last run of a kind, if it failed or was cut off; or of the one it went on with."""
     last = SyncRun.objects.filter(kind=kind).exclude(status=SyncRun.Status.RUNNING).first()
-    return last if last and last.status != SyncRun.Status.SUCCEEDED else None
+    if last is None or last.status == SyncRun.Status.SUCCEEDED:
+        return None
+    since = last.options.get(CONTINUES)
+    return datetime.fromisoformat(since) if since else last.started_at

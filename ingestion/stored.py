@@ -7,7 +7,7 @@ from uuid import UUID
 from catalog.models import Network, ProductionCompany, Show, ShowNetwork, ShowProductionCompany, WatchProvider
 from ingestion.entities import entity_columns, load_entities, merge_entities, provider_columns, save_entities
 from ingestion.links import OfferKey, OfferRow, links_by_show, offers_by_show
-from ingestion.models import Stage, SyncState
+from ingestion.models import ResolutionCandidate, Stage, SyncState
 from ingestion.outcomes import Fetched
 from ingestion.records import EntityRecord, OfferRecord
 
@@ -23,6 +23,9 @@ class Stored:
         self.states: dict[tuple[UUID, str], SyncState] = {
             (state.show_id, state.stage): state for state in SyncState.objects.filter(show_id__in=ids)
         }
+        self.with_candidates = set(
+            ResolutionCandidate.objects.filter(show_id__in=ids).order_by().values_list("show_id", flat=True)
+        )
         self._load_links(fetched, now)
         self._load_offers(fetched, now)
         self._load_holders(fetched)

@@ -5,8 +5,10 @@ alone touches the database. Commands, tasks and buttons call `sync_shows` and no
 """
 
 import logging
+import pickle
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from datetime import datetime
@@ -27,9 +29,9 @@ from ingestion.options import Options
 from ingestion.outcomes import Batch, Fetched, Outcome
 from ingestion.persist import save_shows
 from ingestion.records import InvalidRecord
-from ingestion.report import Report, Reporter
+from ingestion.report import Report, Reporter, first_line
 from ingestion.runs import Run, RunLost, start_run
-from ingestion.selection import DueRule, Job, cut_off_run, jobs, select_due, selected_shows
+from ingestion.selection import CONTINUES, DueRule, Job, cut_off_since, jobs, select_due, selected_shows
 from ingestion.sources.http import KeyRefused, Stopped, UpstreamError
 from ingestion.sources.tmdb import TmdbClient
 from ingestion.upstream_changes import changes_start, fetch_changed_ids, mark_changed
@@ -79,10 +81,9 @@ class ShowSync:
         self.client = TmdbClient(self.stop)
         self.ready: list[Fetched] = []
         self.ready_since = 0.0
-        self.held: list[Fetched] = []
-        # Logos have a quarter of the connections to themselves: neither waits for the other.
-        self.logo_connections = max(1, settings.TMDB_CONNECTIONS // 4)
-        self.mirror = LogoMirror(self.client, self.logo_connections)
+        self.held: list[bytes] = []  # packed: up to 30 % of the shows wait here for the end of the run
+        # Logos come from another host, so they have connections of their own and keep no show waiting.
+        self.mirror = LogoMirror(self.client, settings.TMDB_CONNECTIONS)
         self.with_logos = (Stage.ENTITIES in options.stages or Stage.WATCH_PROVIDERS in options.stages) and not (
             options.skip_logos or options.dry_run
         )
@@ -100,8 +101,8 @@ class ShowSync:
         except RunLost as error:
             self.report.error = f"{error}; this one ends"
         except DatabaseError as error:
-            self.report.error = f"the database is out of reach: {type(error).__name__}"
-            log.exception("run ended")
+            self.report.error = f"the database is out of reach: {first_line(error)}"
+            log.debug("run ended", exc_info=True)
         finally:
             self.stop.set()
             self.client.close()
@@ -128,8 +129,7 @@ class ShowSync:
         }
 
     def sync(self) -> None:
-        connections = max(1, settings.TMDB_CONNECTIONS - self.logo_connections)
-        executor = ThreadPoolExecutor(connections, thread_name_prefix="tmdb")
+        executor = ThreadPoolExecutor(settings.TMDB_CONNECTIONS, thread_name_prefix="tmdb")
         try:
             changed = self.read_changes(executor)
             due = select_due(DueRule(self.options, self.started_at, changed, self.continued()))
@@ -153,8 +153,10 @@ class ShowSync:
         """Start of the cut-off run to take up; only asked for by name, as `--force` alone means all."""
         if not (self.options.takes_all and self.options.resume):
             return None
-        last = cut_off_run(self.kind)
-        return last.started_at if last else None
+        since = cut_off_since(self.kind)
+        if since is not None and self.run is not None:
+            self.run.add_option(CONTINUES, since.isoformat())
+        return since
 
     def read_changes(self, executor: ThreadPoolExecutor) -> frozenset[int]:
         """Marks the shows that TMDb lists as changed; a dry run, which may not, gets their ids instead."""
@@ -227,7 +229,7 @@ class ShowSync:
         self.beat()  # a process that was suspended may have lost its row meanwhile
         batch = save_shows(self.ready, self.author, hold_blanks=True, dry_run=self.options.dry_run)
         self.ready = []
-        self.held += batch.held
+        self.held += map(pack, batch.held)
         self.note(batch)
 
     def note(self, batch: Batch) -> None:
@@ -264,11 +266,13 @@ class ShowSync:
         verdict = self.guard.verdict(final=True)
         if verdict:
             self.report.error = verdict
-            for one in self.held:
-                one.problem, one.reason = Outcome.FAILED, "held back: it would lose values, like too many others"
         while self.held:
             self.beat()
-            batch = save_shows(self.held[:BATCH], self.author, dry_run=self.options.dry_run)
+            part = [unpack(packed) for packed in self.held[:BATCH]]
+            if verdict:
+                for one in part:
+                    one.problem, one.reason = Outcome.FAILED, "held back: it would lose values, like too many others"
+            batch = save_shows(part, self.author, dry_run=self.options.dry_run)
             self.held = self.held[BATCH:]
             self.note(batch)
 
@@ -298,3 +302,12 @@ class ShowSync:
         self.report.failures += [(item, reason) for _, item, reason in failures]
         if self.run is not None and failures:
             self.run.fail(failures)
+
+
+def pack(fetched: Fetched) -> bytes:
+    return zlib.compress(pickle.dumps(fetched), level=1)
+
+
+def unpack(packed: bytes) -> Fetched:
+    fetched: Fetched = pickle.loads(zlib.decompress(packed))  # noqa: S301  our own bytes, of this very run
+    return fetched

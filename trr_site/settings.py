@@ -4,7 +4,9 @@ A malformed value never raises here: it is kept in ENVIRONMENT_ERRORS, one line 
 value, so that `manage.py check` and the command that needs it can name it and end with exit code 2.
 """
 
+import io
 import os
+import re
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,11 +20,34 @@ T = TypeVar("T")
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-ENV_FILE = os.environ.get("ENV_FILE", str(BASE_DIR / ".env"))  # empty: read no file
-if ENV_FILE and Path(ENV_FILE).is_file():
-    environ.Env.read_env(ENV_FILE)
-
 ENVIRONMENT_ERRORS: list[str] = []
+ENV_FILE = os.environ.get("ENV_FILE", str(BASE_DIR / ".env"))  # empty: read no file
+ENV_LINE = re.compile(r"\s*(?:#.*|(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=(.*))?", re.DOTALL)
+
+
+def read_env_file(path: Path) -> None:
+    """Sets what the environment does not set yet. A malformed line is named, never shown: it may hold a secret."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        ENVIRONMENT_ERRORS.append(f"ENV_FILE {path} is not UTF-8 text: nothing of it was read")
+        return
+    except OSError as error:
+        ENVIRONMENT_ERRORS.append(f"ENV_FILE {path} can't be read: {error.strerror}")
+        return
+    good: list[str] = []  # without blanks around the parts: environ prints any other line, secret and all
+    for number, line in enumerate(lines, 1):
+        match = ENV_LINE.fullmatch(line)
+        if match is None:
+            ENVIRONMENT_ERRORS.append(f"ENV_FILE {path} is malformed in line {number}: expected NAME=value")
+        elif match[1]:
+            good.append(f"{match[1]}={match[2].strip()}")
+    environ.Env.read_env(io.StringIO("\n".join(good)))
+
+
+if ENV_FILE and Path(ENV_FILE).is_file():
+    read_env_file(Path(ENV_FILE))
+
 ENVIRONMENT_NAMES: set[str] = {"ENV_FILE", "TRR_PROCESS", "DEMO"}  # every name that is asked for
 
 

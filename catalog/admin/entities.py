@@ -53,6 +53,7 @@ class LogoAdmin(LogoModelAdmin):
     form = LogoForm
     list_per_page = 100
     show_full_result_count = False
+    actions: tuple[str, ...] = ("mirror_again",)
     name_field = "name"
     upstream: tuple[str, ...] = ("origin_country", "tmdb_logo_path", "tmdb_fetched_at")
 
@@ -94,6 +95,14 @@ class LogoAdmin(LogoModelAdmin):
             ("Logo", {"fields": ("thumbnail", "new_logo", "logo_locked", *HOSTED)}),
         )
 
+    @admin.action(description="Mirror the logo again", permissions=["change"])
+    def mirror_again(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """For files that were lost or moved; an editor's own logo is not upstream's to bring back."""
+        chosen = queryset.filter(logo_locked=False, tmdb_logo_path__isnull=False)
+        # The list may be sorted by the number of shows, and no update can be.
+        count = chosen.order_by().update(hosted_logo_path=None, hosted_logo_sha256=None)
+        self.message_user(request, f"The next sync mirrors {count} logo{'' if count == 1 else 's'} again.")
+
     @admin.display(description="logo")
     def thumbnail(self, entity: Logo) -> str:
         url = entity.hosted_logo_url
@@ -128,7 +137,7 @@ class LogoAdmin(LogoModelAdmin):
 @admin.register(Network)
 class NetworkAdmin(LogoAdmin):
     upstream = ("origin_country", "merged_into", "tmdb_logo_path", "tmdb_fetched_at")
-    actions = ("merge_into_largest",)
+    actions = ("mirror_again", "merge_into_largest")
     list_select_related = ("merged_into",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

@@ -64,7 +64,10 @@ class LogoFilter(Answers):
             ),
         ),
         "failed": ("Failed", ~Q(logo_error="")),
-        "uploaded": ("Uploaded by an editor", Q(hosted_logo_key__isnull=False, hosted_logo_path__isnull=True)),
+        "uploaded": (  # one that is to be mirrored again has neither path nor hash
+            "Uploaded by an editor",
+            Q(hosted_logo_key__isnull=False, hosted_logo_sha256__isnull=False, hosted_logo_path__isnull=True),
+        ),
     }
 
 

@@ -76,6 +76,7 @@ class ShowAdmin(ShowModelAdmin):
         "network_names",
         "company_names",
         "where_to_watch",
+        "most_recent_episode",
         "changes",
         "tmdb_vote_average",
         "tmdb_vote_count",
@@ -102,6 +103,7 @@ class ShowAdmin(ShowModelAdmin):
             "Episodes",
             {
                 "fields": (
+                    "most_recent_episode",
                     ("show_total_seasons", "show_total_episodes"),
                     ("most_recent_episode_season", "most_recent_episode_number"),
                     "most_recent_episode_title",

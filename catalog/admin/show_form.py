@@ -11,8 +11,6 @@ from catalog.locks import LOCKABLE
 from catalog.models import Show
 from catalog.values import check, normal, normal_list
 
-LIST_FIELDS = ("genres", "keywords", "tags", "listed_on")
-
 
 class LinesField(forms.CharField):
     """A list of texts, one a line."""

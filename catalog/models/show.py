@@ -129,20 +129,6 @@ class Show(models.Model):
             parts.append(f"({self.most_recent_episode_air_date.isoformat()})")
         return " ".join(parts)
 
-    @property
-    def external_ids(self) -> dict[str, str | int | None]:
-        """The ids of this show in every namespace that is kept."""
-        return {
-            "trr": str(self.id),
-            "tmdb": self.tmdb_id,
-            "imdb": self.imdb_id,
-            "tvdb": self.tvdb_id,
-            "wikidata": self.wikidata_id,
-            "facebook": self.facebook_id,
-            "instagram": self.instagram_id,
-            "twitter": self.twitter_id,
-        }
-
     def is_locked(self, field: str) -> bool:
         return field in self.locked_fields
 

@@ -1,6 +1,7 @@
 """What the tests of the catalogue share: a media folder of their own, an editor, and a real S3 server."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -43,8 +44,15 @@ def desk(client: Client, editor: Any) -> Client:
 
 @pytest.fixture
 def show(db: None) -> Show:
+    """A show that has been synced: what stands in it is what upstream says."""
     return Show.objects.create(
-        name="Below Deck", description="From\nTMDb.", tmdb_id=55555, imdb_id="tt2342499", genres=["Reality"]
+        name="Below Deck",
+        description="From\nTMDb.",
+        tmdb_id=55555,
+        imdb_id="tt2342499",
+        genres=["Reality"],
+        tmdb_fetched_at=datetime(2026, 1, 2, tzinfo=UTC),
+        imdb_fetched_at=datetime(2026, 1, 2, tzinfo=UTC),
     )
 
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from catalog.changes import Author
 from catalog.edits import delete_show, edit_show
+from catalog.logos import upload_logo
 from catalog.models import (
     Change,
     Network,
@@ -246,6 +247,7 @@ def test_a_form_that_is_shown_again_with_an_error_still_knows_what_the_editor_sa
         ("premiere_date", "2024-13-01"),
         ("imdb_rating_value", "nan"),
         ("genres", "a\x00"),
+        ("show_total_seasons", "3000000000"),
     ],
 )
 def test_a_bad_value_is_an_error_of_its_field(desk: Client, show: Show, field: str, value: str) -> None:
@@ -315,6 +317,41 @@ def test_a_ticked_lock_opens_and_brings_upstreams_value_back(desk: Client, show:
 
     show.refresh_from_db()
     assert (show.name, show.description, show.locked_fields) == ("Below Deck", "Ours, better", ["description"])
+
+
+def test_a_lock_beside_which_upstream_has_said_nothing_opens_and_keeps_the_value(
+    desk: Client, author: Author, db: None
+) -> None:
+    show = Show.objects.create(name="Never synced")
+    edit_show(show.pk, {"description": "Ours"}, author)
+
+    assert "nothing yet" in desk.get(page_of(show)).content.decode()
+    save(desk, show, unlock="description")
+
+    show.refresh_from_db()
+    assert (show.description, show.locked_fields) == ("Ours", [])
+
+
+def test_the_queue_and_the_most_recent_episode_are_shown_and_not_typed(desk: Client, show: Show) -> None:
+    Show.objects.update(
+        needs_tmdb_resolution=True,
+        most_recent_episode_season=5,
+        most_recent_episode_number=3,
+        most_recent_episode_title=EVIL,
+        most_recent_episode_air_date="2024-01-02",
+    )
+    derived = {"needs_tmdb_resolution", "needs_imdb_resolution", "most_recent_episode"}
+
+    page = desk.get(page_of(show))
+    assert derived.isdisjoint(as_shown(page))
+    assert "S5.E3 - &lt;script&gt;alert(1)&lt;/script&gt; (2024-01-02)" in page.content.decode()
+    assert EVIL not in page.content.decode()
+    reply = save(desk, show, needs_imdb_resolution="on", most_recent_episode="S1.E1")
+
+    assert reply.status_code == 302
+    show.refresh_from_db()
+    assert (show.needs_tmdb_resolution, show.needs_imdb_resolution) == (True, False)
+    assert not Change.objects.exists()
 
 
 @pytest.mark.parametrize("unlock", ["nonsense", "tags", "id"])
@@ -428,6 +465,7 @@ def test_unlocking_takes_every_value_back_and_tells_what_it_could_not(desk: Clie
     other, free = Show.objects.create(name="Other", tmdb_id=8), Show.objects.create(name="Free")
     edit_show(show.pk, {"name": "Mine", "description": "Mine"}, author)
     edit_show(other.pk, {"tmdb_id": 9}, author)
+    Show.objects.filter(pk=other.pk).update(upstream_values={"tmdb_id": 8})  # as a sync keeps it
     Show.objects.create(name="Thief", tmdb_id=8)
 
     page = act(desk, SHOWS, "unlock_all", show, other, free)
@@ -494,6 +532,44 @@ def test_an_editor_uploads_a_logo_and_gives_it_back(desk: Client, media: Path, m
     assert model.objects.needing_logo().exists()
 
 
+@pytest.mark.parametrize("model", [Network, ProductionCompany, WatchProvider])
+@pytest.mark.parametrize("order", ["", "?o=2", "?o=-3", "?o=8.2", "?logo=mirrored"])  # 8: a network's shows
+def test_a_logo_is_mirrored_again_unless_it_is_an_editors_own(
+    desk: Client, media: Path, author: Author, model: Any, order: str
+) -> None:
+    name = "provider_name" if model is WatchProvider else "name"
+    hosted = {"hosted_logo_key": "k", "hosted_logo_sha256": "0" * 64, "hosted_logo_path": "/a.png"}
+    for pk in (1, 2, 3, 4):
+        path = None if pk == 3 else "/a.png"  # 3: upstream has taken its logo away
+        model.objects.create(pk=pk, **{name: "A"}, **hosted, tmdb_logo_path=path)
+    upload_logo(model.objects.get(pk=2), draw(), author)
+    others = list(model.objects.exclude(pk=1).order_by("pk").values())
+    assert not model.objects.needing_logo().exists()
+
+    path = f"/admin/catalog/{model._meta.model_name}/{order}"
+    page = act(desk, path, "mirror_again", *(model(pk=pk) for pk in (1, 2, 3)))
+
+    row = model.objects.needing_logo().get()
+    assert (row.pk, row.hosted_logo_key, row.hosted_logo_path, row.hosted_logo_sha256) == (1, "k", None, None)
+    assert list(model.objects.exclude(pk=1).order_by("pk").values()) == others
+    assert "The next sync mirrors 1 logo again." in messages_of(page)
+
+
+def test_a_logo_that_is_mirrored_again_is_listed_as_waiting_and_not_as_uploaded(
+    desk: Client, media: Path, author: Author, make_network: Callable[..., Network]
+) -> None:
+    hosted = {"hosted_logo_key": "k", "hosted_logo_sha256": "0" * 64, "hosted_logo_path": "/a.png"}
+    upload_logo(make_network(1, "uploaded"), draw(), author)
+    rows = [make_network(pk, "mirrored", tmdb_logo_path="/a.png", **hosted) for pk in (2, 3)]
+
+    page = act(desk, "/admin/catalog/network/", "mirror_again", *rows)
+
+    assert "The next sync mirrors 2 logos again." in messages_of(page)
+    for answer, found in (("waiting", {2, 3}), ("uploaded", {1}), ("mirrored", set())):
+        page = desk.get(f"/admin/catalog/network/?logo={answer}")
+        assert {network.pk for network in page.context["cl"].result_list} == found
+
+
 @pytest.mark.parametrize(
     ("content", "reason"), [(b"<svg onload=alert(1)>", "SVG"), (b"\x00" * 6_000_000, "5 MB"), (draw()[:-20], "broken")]
 )
@@ -523,7 +599,7 @@ def test_logos_are_filtered_by_what_became_of_them(
     make_network(2, "outdated", tmdb_logo_path="/b", hosted_logo_path="/a", hosted_logo_key="k")
     make_network(3, "none")
     make_network(4, "failed", tmdb_logo_path="/a", logo_error="404")
-    make_network(5, "uploaded", tmdb_logo_path="/a", hosted_logo_key="k", logo_locked=True)
+    make_network(5, "uploaded", tmdb_logo_path="/a", hosted_logo_key="k", hosted_logo_sha256="0", logo_locked=True)
     make_network(6, "new", tmdb_logo_path="/a")
 
     page = desk.get(f"/admin/catalog/network/?logo={answer}")
@@ -616,7 +692,10 @@ def test_votes_and_popularity_are_hidden_unless_asked_for(desk: Client, show: Sh
 # --- who may
 
 
-def test_a_viewer_reads_and_writes_nothing(client: Client, show: Show, django_user_model: Any) -> None:
+def test_a_viewer_reads_and_writes_nothing(
+    client: Client, show: Show, media: Path, django_user_model: Any, make_network: Callable[..., Network]
+) -> None:
+    network = make_network(74, tmdb_logo_path="/a.png", hosted_logo_key="k", hosted_logo_path="/a.png")
     viewer = django_user_model.objects.create_user("viewer", is_staff=True)
     viewer.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     client.force_login(viewer)
@@ -625,6 +704,8 @@ def test_a_viewer_reads_and_writes_nothing(client: Client, show: Show, django_us
     assert client.post(page_of(show), {"name": "X"}).status_code == 403
     assert client.post(reverse("admin:catalog_show_delete", args=(show.pk,)), {"post": "yes"}).status_code == 403
     act(client, SHOWS, "decide_no_matches", show)
+    act(client, "/admin/catalog/network/", "mirror_again", network)
+    assert not Network.objects.needing_logo().exists()
     assert not Change.objects.exists()
 
 

@@ -1,6 +1,6 @@
 import uuid
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -14,6 +14,9 @@ from catalog.locks import UPSTREAM_FIELDS
 from catalog.models import Change, Network, Show, ShowNetwork
 
 pytestmark = pytest.mark.django_db
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+MATCHES = {"tmdb_id", "imdb_id", "most_recent_episode_imdb_id"}  # ours to make: never upstream's to take back
 
 
 def last_change() -> Change:
@@ -56,6 +59,8 @@ def test_creating_locks_what_was_given_and_writes_one_change(author: Author) -> 
         ({"name": "A", "tags": ["\x00"]}, "tags"),
         ({"name": "A", "imdb_rating_value": float("nan")}, "imdb_rating_value"),
         ({"name": "A", "imdb_rating_value": float("inf")}, "imdb_rating_value"),
+        ({"name": "A", "show_total_seasons": 2**31}, "show_total_seasons"),
+        ({"name": "A", "imdb_end_year": -1}, "imdb_end_year"),
     ],
 )
 def test_creating_refuses_bad_values_by_their_field(
@@ -157,6 +162,9 @@ def test_lists_are_told_as_added_and_removed_and_their_order_as_before_and_after
         ({"tmdb_id": 2**63}, "tmdb_id"),
         ({"override": "no"}, "override"),
         ({"keywords": {"a": 1}}, "keywords"),
+        ({"show_total_seasons": 3_000_000_000}, "show_total_seasons"),
+        ({"show_total_seasons": "3000000000"}, "show_total_seasons"),
+        ({"imdb_rating_count": 2**31}, "imdb_rating_count"),
     ],
 )
 def test_editing_refuses_bad_values_by_their_field_and_writes_nothing(
@@ -171,6 +179,13 @@ def test_editing_refuses_bad_values_by_their_field_and_writes_nothing(
     show.refresh_from_db()
     assert (show.description, show.locked_fields) == ("From\nTMDb.", [])
     assert not Change.objects.exists()
+
+
+def test_the_largest_numbers_that_both_databases_hold_are_taken(show: Show, author: Author) -> None:
+    edit_show(show.pk, {"show_total_seasons": 2**31 - 1, "tvdb_id": 3_000_000_000}, author)
+
+    show.refresh_from_db()
+    assert (show.show_total_seasons, show.tvdb_id) == (2**31 - 1, 3_000_000_000)
 
 
 @pytest.mark.parametrize("name", ["id", "locked_fields", "tmdb_meta", "networks", "nonsense"])
@@ -201,7 +216,6 @@ def test_a_show_that_is_gone_is_said_to_be_gone(author: Author, db: None) -> Non
 )
 def test_an_id_set_by_hand_is_decided_and_locked(show: Show, author: Author, field: str, value: Any, flag: str) -> None:
     Show.objects.update(needs_tmdb_resolution=True, needs_imdb_resolution=True)
-    before = getattr(show, field)
 
     change = edit_show(show.pk, {field: value}, author)
 
@@ -211,7 +225,40 @@ def test_an_id_set_by_hand_is_decided_and_locked(show: Show, author: Author, fie
     assert show.locked_fields == [field]
     assert change is not None
     assert change.fields[flag] == [True, False]
-    assert show.upstream_values == {field: before}
+    assert show.upstream_values == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tmdb_id", 77),
+        ("tmdb_id", None),
+        ("imdb_id", "tt7654321"),
+        ("imdb_id", None),
+        ("most_recent_episode_imdb_id", "tt7654321"),
+        ("most_recent_episode_imdb_id", None),
+    ],
+)
+def test_an_id_set_by_hand_stays_when_it_is_unlocked(show: Show, author: Author, field: str, value: Any) -> None:
+    Show.objects.update(most_recent_episode_imdb_id="tt0000001")
+    edit_show(show.pk, {field: value}, author)
+
+    change = unlock_show(show.pk, [field], author)
+
+    show.refresh_from_db()
+    assert (getattr(show, field), show.locked_fields, show.upstream_values) == (value, [], {})
+    assert change is not None
+    assert change.fields == {"locked_fields": {"added": [], "removed": [field]}}
+
+
+def test_unlocking_an_id_takes_the_one_that_a_sync_has_kept_beside_it(show: Show, author: Author) -> None:
+    edit_show(show.pk, {"imdb_id": "tt7654321"}, author)
+    Show.objects.update(upstream_values={"imdb_id": "tt0000001"})
+
+    unlock_show(show.pk, ["imdb_id"], author)
+
+    show.refresh_from_db()
+    assert (show.imdb_id, show.locked_fields, show.upstream_values) == ("tt0000001", [], {})
 
 
 def test_no_match_is_a_decision_that_is_locked(author: Author, db: None) -> None:
@@ -230,10 +277,15 @@ def test_no_match_is_a_decision_that_is_locked(author: Author, db: None) -> None
 
 
 def test_no_match_takes_the_id_of_a_show_that_is_gone_upstream(show: Show, author: Author) -> None:
-    decide_no_match(show.pk, author)
+    change = decide_no_match(show.pk, author)
 
     show.refresh_from_db()
-    assert (show.tmdb_id, show.upstream_values) == (None, {"tmdb_id": 55555})
+    assert (show.tmdb_id, show.locked_fields, show.upstream_values) == (None, ["tmdb_id"], {})
+    assert change is not None
+    assert change.fields["tmdb_id"] == [55555, None]
+    unlock_show(show.pk, ["tmdb_id"], author)  # the dead id does not come back
+    show.refresh_from_db()
+    assert (show.tmdb_id, show.locked_fields) == (None, [])
 
 
 def test_unlocking_takes_upstreams_values_back_at_once(show: Show, author: Author) -> None:
@@ -271,6 +323,42 @@ def test_unlocking_before_upstream_said_anything_keeps_the_value(author: Author,
     assert (show.name, show.tmdb_id, show.locked_fields) == ("Mine", 5, [])
 
 
+def test_what_was_typed_into_a_show_that_was_never_synced_survives_unlocking(author: Author, db: None) -> None:
+    show = Show.objects.create(name="Local show", genres=["Reality"])
+    edit_show(show.pk, {"description": "Ours.", "genres": ["Drama"], "imdb_title": "Mine"}, author)
+    show.refresh_from_db()
+    assert show.upstream_values == {}
+
+    unlock_show(show.pk, show.locked_fields, author)
+
+    show.refresh_from_db()
+    assert (show.description, show.genres, show.imdb_title) == ("Ours.", ["Drama"], "Mine")
+    assert (show.locked_fields, show.upstream_values) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("fetched", "kept"),
+    [
+        ("tmdb_fetched_at", {"description": None, "tmdb_name": "Theirs"}),
+        ("imdb_fetched_at", {"imdb_title": "Theirs", "imdb_rating_value": None}),
+    ],
+)
+def test_only_what_its_own_source_has_said_is_kept_of_upstream(
+    author: Author, db: None, fetched: str, kept: dict[str, Any]
+) -> None:
+    columns: dict[str, Any] = {fetched: NOW}
+    show = Show.objects.create(name="A", tmdb_name="Theirs", imdb_title="Theirs", **columns)
+    ours = {"description": "Ours", "tmdb_name": "Ours", "imdb_title": "Ours", "imdb_rating_value": 1.0}
+    edit_show(show.pk, ours, author)
+    show.refresh_from_db()
+    assert show.upstream_values == kept
+
+    unlock_show(show.pk, ours, author)
+
+    show.refresh_from_db()
+    assert {name: getattr(show, name) for name in ours} == ours | kept
+
+
 def test_unlocking_relations_opens_them_for_the_next_sync(show: Show, author: Author) -> None:
     Show.objects.update(locked_fields=["networks", "watch_providers"])
 
@@ -284,6 +372,7 @@ def test_unlocking_relations_opens_them_for_the_next_sync(show: Show, author: Au
 
 def test_unlocking_an_id_that_another_show_has_meanwhile_is_refused(show: Show, author: Author) -> None:
     edit_show(show.pk, {"tmdb_id": 1}, author)
+    Show.objects.update(upstream_values={"tmdb_id": 55555})  # as a sync keeps it
     Show.objects.create(name="Other", tmdb_id=55555)
 
     with pytest.raises(ValidationError) as refusal:
@@ -340,6 +429,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "premiere_date": st.none() | st.dates(),
     "tmdb_id": st.none() | st.integers(1, 2**40),
     "imdb_id": st.none() | st.from_regex(r"\Att[0-9]{7,9}\Z"),
+    "most_recent_episode_imdb_id": st.none() | st.from_regex(r"\Att[0-9]{7,9}\Z"),
     "show_total_seasons": st.none() | st.integers(0, 1000),
     "genres": WORDS,
     "tmdb_vote_average": st.none() | st.floats(0, 10),
@@ -347,23 +437,29 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
+def columns_of(show: Show) -> dict[str, Any]:
+    show.refresh_from_db()
+    return {name: getattr(show, name) for name in UPSTREAM_FIELDS}
+
+
+@pytest.mark.parametrize("synced", [True, False])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    upstream=st.fixed_dictionaries(VALUES),
+    first=st.fixed_dictionaries(VALUES),
     edits=st.lists(st.fixed_dictionaries({}, optional=VALUES), max_size=4),
 )
-def test_unlocking_after_any_edits_gives_upstreams_values_back(
-    author: Author, upstream: dict[str, Any], edits: list[dict[str, Any]]
+def test_unlocking_after_any_edits_gives_upstreams_values_back_where_there_are_any(
+    author: Author, synced: bool, first: dict[str, Any], edits: list[dict[str, Any]]
 ) -> None:
     Show.objects.all().delete()
-    show = Show.objects.create(**upstream)
-    show.refresh_from_db()
-    before = {name: getattr(show, name) for name in UPSTREAM_FIELDS}
+    fetched_at = NOW if synced else None
+    show = Show.objects.create(**first, tmdb_fetched_at=fetched_at, imdb_fetched_at=fetched_at)
+    upstream = {name: value for name, value in columns_of(show).items() if synced and name not in MATCHES}
 
     for values in edits:
         edit_show(show.pk, values, author)
+    edited = columns_of(show)
     unlock_show(show.pk, UPSTREAM_FIELDS, author)
 
-    show.refresh_from_db()
-    assert {name: getattr(show, name) for name in UPSTREAM_FIELDS} == before
+    assert columns_of(show) == edited | upstream
     assert (show.locked_fields, show.upstream_values) == ([], {})

@@ -1,4 +1,4 @@
-"""The arrows of DESIGN.md: ingestion -> catalog, exports -> catalog, and no others."""
+"""Who may import whom: ingestion -> catalog, exports -> catalog, and no others."""
 
 import ast
 from pathlib import Path

@@ -25,7 +25,6 @@ from trr_site.logs import mask_secrets
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
-# Its warning about a malformed header names the whole URL, and so a v3 key. A filter of its parent would not be asked.
 
 TIMEOUT = (5.0, 30.0)  # seconds: to connect, between two bytes
 DEADLINE = 60.0  # seconds for one whole reply; the read timeout alone lets a slow drip go on for ever
@@ -33,6 +32,7 @@ RETRY_AFTER_MAX = 60  # seconds
 BACKOFF_MAX = 20.0  # seconds
 CHUNK = 64 * 1024  # bytes
 REASON_MAX = 200  # characters of what upstream says that a message repeats
+NO_SUCH_ID = (6, 34)  # any other 404 is a wrong address or a proxy's, and says nothing of a show
 INVALID_ID = 44  # TMDb's one permanent error with a 5xx status (https://developer.themoviedb.org/docs/errors)
 
 
@@ -45,7 +45,7 @@ class UpstreamError(Exception):
 
 
 class NotFound(UpstreamError):
-    """404: upstream has no such thing (any more)."""
+    """404, in TMDb's own words: it has no such thing (any more)."""
 
 
 class KeyRefused(UpstreamError):
@@ -126,7 +126,7 @@ class HttpClient:
                 self._pause_all(failure.retry_after)
             if attempt == self.tries:
                 break
-            if failure.retry_after is None:
+            if not failure.retry_after:  # none, or a time that has passed
                 self._back_off(attempt, failure)
             attempt += 1
         times = f" ({self.tries} tries)" if self.tries > 1 else ""
@@ -144,7 +144,7 @@ class HttpClient:
         # Until one reply shows that the key is good, one request at a time: a bad key costs one request.
         with self._key_check:
             reply = self._send_now(url, params)
-            if reply.status < 400 or reply.status == 404:
+            if reply.status < 400 or envelope_code(reply) in NO_SUCH_ID:
                 self._key_accepted = True
             return reply
 
@@ -245,7 +245,7 @@ def decode_reply(reply: Reply, decode: Callable[[bytes], T]) -> T:
             reason = str(error)
         raise _Retryable(reason, 200)
     message = f"HTTP {reply.status}: {envelope_message(reply)}"
-    if reply.status == 404:
+    if reply.status == 404 and envelope_code(reply) in NO_SUCH_ID:
         raise NotFound(message, status=404)
     if reply.status == 429 or (reply.status >= 500 and envelope_code(reply) != INVALID_ID):
         raise _Retryable(message, reply.status, parse_retry_after(reply.headers.get("Retry-After")))

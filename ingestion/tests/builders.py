@@ -97,7 +97,13 @@ def make_candidate(
 
 
 def make_state(show: Show, stage: Stage = Stage.DETAILS, status: str = "ok", **values: Any) -> SyncState:
-    defaults = {"attempted_at": NOW, "last_success_at": NOW if status == "ok" else None, "attempts": status != "ok"}
+    waits = status in ("gone", "unresolved")
+    defaults = {
+        "attempted_at": NOW,
+        "last_success_at": NOW if status == "ok" else None,
+        "attempts": status != "ok",
+        "asked_for": (show.imdb_id or "") if waits else str(show.tmdb_id),
+    }
     return SyncState.objects.create(show=show, stage=stage, status=status, **defaults | values)
 
 

@@ -201,6 +201,43 @@ def test_sync_of_an_unmigrated_database_exits_2(tmp_path):
     assert (code, lines) == (2, ["CommandError: the database is not up to date: run `manage.py migrate`"])
 
 
+@pytest.mark.parametrize("command", ["check", "sync_shows", "import_shows"])
+def test_malformed_lines_of_the_env_file_are_named_by_number_alone_and_exit_2(tmp_path, command):
+    env_file = tmp_path / ".env"
+    env_file.write_text(
+        f"SECRET_KEY={SECRET}\nTMDB_API_KEY {SECRET}\n\n  # {SECRET}\n{SECRET}\nTMDB_API_KEY: {SECRET}\n"
+        f"=  {SECRET}\n1TMDB={SECRET}\n TMDB_BEARER_TOKEN = {SECRET}\nexport\tDEBUG=1\n"
+    )
+
+    code, lines = manage(command, *(["-"] if command == "import_shows" else []), ENV_FILE=str(env_file))
+
+    named = [f"ENV_FILE {env_file} is malformed in line {number}: expected NAME=value" for number in (2, 5, 6, 7, 8)]
+    told = [line.removeprefix("CommandError: ").removeprefix("?: (trr.E001) ") for line in lines]
+    assert code == 2
+    assert [line for line in told if "malformed" in line] == named
+    assert command == "check" or told == named
+
+
+@pytest.mark.parametrize("command", ["check", "sync_shows"])
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_env_file_that_is_not_utf_8_exits_2(tmp_path, command, encoding):
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"SECRET_KEY={SECRET}\nTMDB_API_KEY={SECRET}é\n", encoding=encoding)
+
+    code, lines = manage(command, **COMPLETE, ENV_FILE=str(env_file))
+
+    told = [line.removeprefix("CommandError: ").removeprefix("?: (trr.E001) ") for line in lines]
+    assert code == 2
+    assert told.count(f"ENV_FILE {env_file} is not UTF-8 text: nothing of it was read") == 1
+
+
+def test_env_file_with_blanks_around_its_names_is_read(tmp_path):
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"  # {SECRET}\n  SECRET_KEY = '{SECRET} x' \nexport  TMDB_API_KEY= {SECRET}\n\n")
+
+    assert manage("check", ENV_FILE=str(env_file)) == (0, ["System check identified no issues (0 silenced)."])
+
+
 # The same, where no process is needed
 
 

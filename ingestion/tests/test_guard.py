@@ -5,9 +5,13 @@ import pytest
 from ingestion.guard import Guard
 from ingestion.outcomes import Outcome, Saved
 
+FIELDS = frozenset({"description", "networks", "watch_providers"})
 
-def saved(*blanked: str, outcome: Outcome | None = None) -> Saved:
-    return Saved(uuid4(), "A", outcome or (Outcome.HELD if blanked else Outcome.UNCHANGED), blanked=blanked)
+
+def saved(*blanked: str, outcome: Outcome | None = None, told: frozenset[str] = FIELDS) -> Saved:
+    """A show whose reply spoke of every field, unless told otherwise."""
+    kept = Outcome.HELD if blanked else Outcome.UNCHANGED
+    return Saved(uuid4(), "A", outcome or kept, told=told, blanked=blanked)
 
 
 def watched(seen: int, **losses: int) -> Guard:
@@ -47,6 +51,24 @@ def test_each_field_is_counted_by_itself() -> None:
     assert watched(100, description=20, networks=20, watch_providers=20).verdict(final=True) == ""
 
 
+@pytest.mark.parametrize("final", [False, True])
+def test_a_show_counts_only_for_the_fields_that_its_reply_spoke_of(final: bool) -> None:
+    guard = Guard()
+    guard.watch([saved(told=frozenset({"description"})) for _ in range(75)])
+    guard.watch([saved("watch_providers", told=frozenset({"watch_providers"})) for _ in range(25)])
+
+    assert guard.seen == {"description": 75, "watch_providers": 25}
+    assert guard.verdict(final=final).startswith("25 of the 25 shows seen would lose their watch_providers")
+
+
+def test_before_the_end_twenty_shows_must_have_spoken_of_the_field() -> None:
+    guard = Guard()
+    guard.watch([saved(told=frozenset({"description"})) for _ in range(75)])
+    guard.watch([saved("watch_providers", told=frozenset({"watch_providers"})) for _ in range(19)])
+
+    assert guard.verdict(final=False) == ""
+
+
 def test_the_verdict_names_the_field_and_says_what_to_do() -> None:
     verdict = watched(100, description=5, watch_providers=40).verdict(final=True)
 
@@ -59,7 +81,7 @@ def test_shows_that_brought_nothing_do_not_count(outcome: Outcome) -> None:
     guard = watched(10, watch_providers=4)
     guard.watch([saved(outcome=outcome) for _ in range(90)])
 
-    assert guard.seen == 10
+    assert guard.seen["watch_providers"] == 10
     assert guard.verdict(final=True)
 
 
@@ -68,9 +90,9 @@ def test_a_show_that_was_held_is_not_counted_again_when_it_is_saved() -> None:
     held = [saved("watch_providers") for _ in range(10)]
     guard.watch([*held, *(saved() for _ in range(30))])
 
-    guard.watch([Saved(one.show_id, one.name, Outcome.UPDATED, blanked=one.blanked) for one in held])
+    guard.watch([Saved(one.show_id, one.name, Outcome.UPDATED, told=FIELDS, blanked=one.blanked) for one in held])
 
-    assert guard.seen == 40
+    assert guard.seen["watch_providers"] == 40
     assert guard.verdict(final=False) == ""
 
 

@@ -173,6 +173,17 @@ PERMANENT = {
         Reply(400, {"success": False, "status_code": 27, "status_message": "Too many append to response objects."}),
         "HTTP 400: Too many append to response objects. (code 27)",
     ),
+    "404 of a proxy": (Reply(404, b"<h1>Not here</h1>", HTML), "HTTP 404: <h1>Not here</h1>"),
+    "404 without a body": (Reply(404, b""), "HTTP 404: empty reply"),
+    "404 with another code": (
+        Reply(404, {"success": False, "status_code": 5, "status_message": "Invalid parameters."}),
+        "HTTP 404: Invalid parameters. (code 5)",
+    ),
+    "404 with a code that is none": (
+        Reply(404, {"status_code": [34], "status_message": "Odd."}),
+        "HTTP 404: Odd. (code [34])",
+    ),
+    "404 that is a list": (Reply(404, [34]), "HTTP 404: [34]"),
     "405": (Reply(405), "HTTP 405: This request method is not supported for this resource. (code 42)"),
     "422 with a list of errors": (
         Reply(422, {"errors": ["query must be provided", "page is wrong"]}),
@@ -218,6 +229,25 @@ def test_missing_thing_is_not_found_after_one_request(make_client, upstream):
     assert upstream.count() == 1
 
 
+@pytest.mark.parametrize("code", [6, 34])
+def test_not_found_is_said_by_a_code_of_tmdbs(make_client, upstream, code):
+    upstream.always("/3/x", Reply(404, {"success": False, "status_code": code, "status_message": "No such id."}))
+
+    with pytest.raises(NotFound, match=rf"HTTP 404: No such id. \(code {code}\)"):
+        fetch(make_client(), upstream)
+
+    assert upstream.count() == 1
+
+
+def test_code_of_a_missing_thing_is_none_without_the_status(make_client, upstream):
+    upstream.always("/3/x", Reply(400, {"success": False, "status_code": 34, "status_message": "No such id."}))
+
+    with pytest.raises(UpstreamError) as caught:
+        fetch(make_client(), upstream)
+
+    assert type(caught.value) is UpstreamError
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirect_sends_nothing_to_the_other_host(make_client, upstream, status):
     with Upstream(shows={}) as other:
@@ -260,13 +290,25 @@ def test_retry_after_is_read_in_both_forms(value, seconds):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-@pytest.mark.parametrize(("value", "waits"), [("7", [7]), ("86400", [60]), ("0", [])])
+@pytest.mark.parametrize(("value", "waits"), [("7", [7]), ("86400", [60])])
 def test_retry_after_is_waited_for(make_client, upstream, stop, status, value, waits):
     upstream.answer("/3/x", Reply(status, headers={"Retry-After": value}), GOOD)
 
     fetch(make_client(), upstream)
 
     assert stop.waits == waits
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("value", ["0", "Mon, 23 Nov 2015 12:00:30 GMT"])
+def test_retry_after_of_no_time_is_an_ordinary_back_off(make_client, upstream, stop, monkeypatch, status, value):
+    monkeypatch.setattr(http, "random", SimpleNamespace(uniform=lambda low, high: high))
+    upstream.answer("/3/x", *[Reply(status, headers={"Retry-After": value})] * 3, GOOD)
+
+    fetch(make_client(backoff=0.5), upstream)
+
+    assert stop.waits == [0.75, 1.5, 3]
+    assert upstream.count() == 4
 
 
 @pytest.mark.parametrize("tries", [1, 5])

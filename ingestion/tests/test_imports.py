@@ -79,7 +79,7 @@ def test_known_show_gets_what_it_lacks():
     show = Show.objects.create(name="Survivor", imdb_id="tt0239195", needs_tmdb_resolution=True)
     stamp = show.updated_at
 
-    report, _ = import_text("Another name,tt0239195,14658,2000-05-31,\n")
+    report, _ = import_text("SURVIVOR!,tt0239195,14658,2000-05-31,\n")
 
     show.refresh_from_db()
     assert report.counts == counts(updated=1)
@@ -93,6 +93,37 @@ def test_known_show_gets_what_it_lacks():
         "needs_tmdb_resolution": [True, False],
         "premiere_date": [None, "2000-05-31"],
     }
+
+
+@pytest.mark.parametrize(
+    ("known", "line", "refused"),
+    [
+        ({"imdb_id": "tt0239195"}, "The Voice,tt0239195,41956,2000-05-31,SKIP", "tmdb_id"),
+        ({"tmdb_id": 41956}, "The Voice,tt0239195,41956,2000-05-31,SKIP", "imdb_id"),
+    ],
+)
+def test_id_is_not_filled_under_another_name(known, line, refused):
+    Show.objects.create(name="The Good Wife", **known)
+    before = Show.objects.values().get()
+
+    report, outcomes = import_text(f"{line}\nSurvivor,,14658,,\n")
+
+    assert report.counts == counts(created=1, failed=1)
+    assert reasons(outcomes) == {
+        2: f"its id is that of 'The Good Wife', another name, so its {refused} is not taken",
+    }
+    assert Show.objects.values().get(pk=before["id"]) == before
+    assert list(Change.objects.values_list("kind", flat=True)) == ["created"]
+
+
+def test_other_columns_are_filled_under_another_name():
+    show = Show.objects.create(name="Survivor", imdb_id="tt0239195", tmdb_id=14658)
+
+    report, _ = import_text("Another name,tt0239195,14658,2000-05-31,\n")
+
+    show.refresh_from_db()
+    assert report.counts == counts(updated=1)
+    assert (show.name, show.premiere_date) == ("Survivor", date(2000, 5, 31))
 
 
 def test_known_show_keeps_what_it_has():

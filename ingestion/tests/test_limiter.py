@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 
 from catalog.models import Show
 from demo.upstream import Reply, Upstream
-from ingestion.models import SyncRun
+from ingestion.models import SyncRun, SyncState
 from ingestion.sources import limiter
 from ingestion.sources.http import HttpClient, UpstreamError
 from ingestion.sources.limiter import SLACK, make_limiter
@@ -197,16 +197,17 @@ def test_redis_that_is_gone_is_the_requests_own_error(upstream: Upstream, closed
 
 
 @pytest.mark.django_db
-def test_sync_without_its_redis_ends_with_its_shows_failures_and_no_traceback(settings, upstream, closed_port, capfd):
-    settings.REDIS_URL = f"redis://127.0.0.1:{closed_port}/0"
+def test_sync_without_its_redis_is_one_line_and_tries_nothing(settings, upstream, closed_port, capfd):
+    settings.REDIS_URL = f"redis://:redis-password@127.0.0.1:{closed_port}/0"
     Show.objects.create(name="Survivor", tmdb_id=14658)
 
     with pytest.raises(CommandError) as caught:
         call_command("sync_shows")
 
-    printed = "".join(capfd.readouterr())
-    assert (caught.value.returncode, str(caught.value)) == (1, "1 of 1 shows failed; the next run tries again")
-    assert "the shared rate limit in Redis does not answer" in printed
-    assert "Traceback" not in printed
-    assert SyncRun.objects.get().status == "failed"
+    assert caught.value.returncode == 2
+    assert str(caught.value) == "no connection to the Redis of REDIS_URL (ConnectionError)"
+    assert caught.value.__cause__ is caught.value.__context__ is None
+    assert "".join(capfd.readouterr()) == ""
+    assert not SyncRun.objects.exists()
+    assert not SyncState.objects.exists()
     assert upstream.requests == []

@@ -39,7 +39,7 @@ def after(stored: list[ShowNetwork], writes: LinkWrites) -> list[int]:
 def test_the_writes_make_the_networks_what_upstream_says(upstream: list[int], members: list[tuple[int, bool]]) -> None:
     stored, writes = stored_networks(members), LinkWrites()
 
-    change = diff_networks(SHOW, upstream, stored, NETWORKS, writes)
+    change = diff_networks(SHOW, upstream, stored, NETWORKS, writes, locked=False)
 
     said = list(dict.fromkeys(upstream))
     order = said + [pk for pk, by_editor in members if by_editor and pk not in said]
@@ -52,20 +52,35 @@ def test_the_writes_make_the_networks_what_upstream_says(upstream: list[int], me
 @given(upstream=ids, members=rows)
 def test_a_second_look_at_the_networks_finds_nothing(upstream: list[int], members: list[tuple[int, bool]]) -> None:
     stored, writes, again = stored_networks(members), LinkWrites(), LinkWrites()
-    diff_networks(SHOW, upstream, stored, NETWORKS, writes)
+    diff_networks(SHOW, upstream, stored, NETWORKS, writes, locked=False)
     now = sorted([row for row in stored if row not in writes.deleted] + writes.created, key=lambda row: row.position)
     for row in writes.created:
         row.network = NETWORKS[row.network_id]
 
-    assert diff_networks(SHOW, upstream, now, NETWORKS, again) is None
+    assert diff_networks(SHOW, upstream, now, NETWORKS, again, locked=False) is None
     assert again == LinkWrites()
+
+
+@given(upstream=ids, members=rows)
+def test_a_locked_set_stays_as_it_is(upstream: list[int], members: list[tuple[int, bool]]) -> None:
+    networks, writes = stored_networks(members), LinkWrites()
+    companies = [
+        ShowProductionCompany(pk=row.pk, company=COMPANIES[row.network_id], position=row.position, source=row.source)
+        for row in networks
+    ]
+
+    assert diff_networks(SHOW, upstream, networks, NETWORKS, writes, locked=True) is None
+    assert diff_companies(SHOW, upstream, companies, COMPANIES, writes, locked=True) is None
+    assert writes == LinkWrites()
+    places = list(range(len(members)))
+    assert [row.position for row in networks] == [row.position for row in companies] == places
 
 
 def test_an_editors_company_that_upstream_also_tells_stays_the_editors() -> None:
     row = ShowProductionCompany(pk=1, company=COMPANIES[2], position=0, source="editor")
     writes = LinkWrites()
 
-    change = diff_companies(SHOW, [1, 2], [row], COMPANIES, writes)
+    change = diff_companies(SHOW, [1, 2], [row], COMPANIES, writes, locked=False)
 
     assert change == {"added": ["C1 (1)"], "removed": []}
     assert ([link.company_id for link in writes.created], writes.deleted) == ([1], [])

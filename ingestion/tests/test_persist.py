@@ -3,6 +3,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -155,6 +156,37 @@ def test_entities_without_a_mirrored_logo_are_told() -> None:
     batch = save(fetched_of(make_show(), record_networks=(BRAVO, HBO)))
 
     assert {str(entity) for entity in batch.logos} == {"Bravo", "HBO", "Peacock"}
+
+
+@pytest.mark.parametrize("locked", [False, True])
+def test_a_logo_that_is_gone_upstream_goes_here_unless_an_editor_locked_it(locked: bool) -> None:
+    show = make_show()
+    save(fetched_of(show, record_networks=(BRAVO, HBO)))
+    hosted = {
+        "hosted_logo_key": "images/logos/a.png",
+        "hosted_logo_sha256": "a",
+        "hosted_logo_content_type": "image/png",
+        "hosted_logo_bytes": 9,
+        "hosted_logo_etag": "e",
+        "hosted_logo_at": NOW,
+        "hosted_logo_path": "/bravo.png",
+    }
+    for model in (Network, WatchProvider):
+        model.objects.update(**hosted, logo_locked=locked)
+
+    batch = save(
+        fetched_of(
+            show,
+            record_networks=(replace(BRAVO, logo_path=None), HBO),
+            record_watch_providers=(make_offer(logo=None),),
+        )
+    )
+
+    expected = hosted if locked else dict.fromkeys(hosted)
+    assert Network.objects.values(*hosted).get(pk=BRAVO.id) == expected
+    assert WatchProvider.objects.values(*hosted).get() == expected
+    assert Network.objects.values(*hosted).get(pk=HBO.id) == hosted  # the other one keeps its own
+    assert "Bravo" not in {str(entity) for entity in batch.logos}
 
 
 def test_only_what_was_asked_for_is_saved() -> None:
@@ -594,6 +626,47 @@ def test_a_resolved_show_gets_its_tmdb_id_and_loses_its_candidates() -> None:
     assert state_of(show, Stage.RESOLVE).status == "ok"
 
 
+def test_candidates_of_a_show_that_an_editor_settled_go_with_its_next_save() -> None:
+    show, other = (make_show(tmdb_id=None, imdb_id=f"tt000000{n}", needs_tmdb_resolution=True) for n in (1, 2))
+    for one in (show, other):
+        ResolutionCandidate.objects.create(show=one, tmdb_id=5, score=0.5, found_at=NOW)
+    edit_show(show.pk, {"tmdb_id": 55}, Author())
+    show.refresh_from_db()
+
+    save_one(fetched_of(show))
+
+    assert [row.show_id for row in ResolutionCandidate.objects.all()] == [other.pk]
+
+
+def test_a_success_is_kept_with_the_id_that_was_asked_for() -> None:
+    show, found = make_show(tmdb_id=55), make_show(tmdb_id=None, imdb_id="tt2342499", needs_tmdb_resolution=True)
+
+    save(fetched_of(show), resolved_for(found, 66))
+
+    assert set(SyncState.objects.filter(show=show).values_list("asked_for", flat=True)) == {"55"}
+    assert set(SyncState.objects.filter(show=found).values_list("asked_for", flat=True)) == {"66"}
+
+
+@pytest.mark.parametrize("problem", [Outcome.GONE, Outcome.UNRESOLVED])
+@pytest.mark.parametrize("imdb_id", ["tt2342499", None])
+def test_a_show_that_is_lost_is_kept_with_the_imdb_id_that_was_asked_for(problem: Outcome, imdb_id: str | None) -> None:
+    show = make_show(tmdb_id=55, imdb_id=imdb_id)
+    save(fetched_of(show, record_external_ids=None))
+
+    save(fetched_of(show, problem=problem, reason="no"))
+
+    assert state_of(show).asked_for == (imdb_id or "")
+
+
+def test_a_failure_keeps_the_id_of_the_last_success() -> None:
+    show = make_show(tmdb_id=55)
+    save(fetched_of(show))
+
+    save(fetched_of(show, problem=Outcome.FAILED, reason="HTTP 500"))
+
+    assert state_of(show).asked_for == "55"
+
+
 def test_a_tmdb_id_that_another_show_has_is_for_an_editor() -> None:
     make_show(name="The first", tmdb_id=55)
     show = make_show(tmdb_id=None, imdb_id="tt2342499")
@@ -899,6 +972,20 @@ def test_a_show_that_loses_nothing_whole_is_not_held(case: str) -> None:
 
     assert batch.held == []
     assert batch.saved[0].outcome != Outcome.HELD
+
+
+def test_what_a_reply_spoke_of_is_told() -> None:
+    whole = save_one(fetched_of(make_show()))
+    details = save_one(
+        fetched_of(make_show(), stages=frozenset({Stage.DETAILS}), record_watch_providers=None, record_networks=())
+    )
+    offers = save_one(fetched_of(make_show(), stages=frozenset({Stage.WATCH_PROVIDERS}), offers=(make_offer(),)))
+
+    sets = {"networks", "production_companies", "watch_providers"}
+    assert whole.told >= sets | {"description", "tmdb_vote_count"}
+    assert details.told >= {"description", "tmdb_vote_count"}
+    assert not details.told & sets
+    assert offers.told == {"watch_providers"}
 
 
 def test_only_those_of_a_batch_that_lose_something_are_held() -> None:

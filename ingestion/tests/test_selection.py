@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import chain
 from typing import Any
@@ -16,10 +17,11 @@ from ingestion.options import ALL_STAGES, Options
 from ingestion.outcomes import Outcome
 from ingestion.persist import save_shows
 from ingestion.selection import (
+    CONTINUES,
     DueRule,
     ShowFacts,
     StateFacts,
-    cut_off_run,
+    cut_off_since,
     jobs,
     select_due,
     selected_shows,
@@ -46,9 +48,10 @@ def facts(**values: Any) -> ShowFacts:
 
 
 def state(status: str = "ok", days: float = 0, attempts: int = 1) -> StateFacts:
-    """A state whose last try was so many days ago."""
+    """A state whose last try, for the ids of `facts`, was so many days ago."""
     at = NOW - timedelta(days=days)
-    return StateFacts(status, at, at if status in ("ok", "stale") else None, attempts)
+    asked_for = "tt2342499" if status in ("gone", "unresolved") else str(facts().tmdb_id)
+    return StateFacts(status, at, at if status in ("ok", "stale") else None, attempts, asked_for)
 
 
 def states(**by_stage: StateFacts) -> dict[str, StateFacts]:
@@ -179,6 +182,48 @@ def test_a_show_without_a_tmdb_id_is_found_by_its_imdb_id(
     found = DueRule(options, NOW).due(facts(tmdb_id=None, needs_tmdb_resolution=True), known)
 
     assert found == ((options.stages, True) if is_due else (NONE, False))
+
+
+@pytest.mark.parametrize("stage", sorted(FETCHED))
+def test_a_stage_that_was_asked_for_another_id_is_due(stage: Stage) -> None:
+    known = states(**{stage: replace(state(), asked_for="54")})
+
+    assert due(facts(), known) == {stage}
+    assert due(facts(), known, NOT_RESUMED) == {stage}
+    assert due(facts(tmdb_id=54), known) == FETCHED - {stage}
+
+
+def test_imdb_ids_are_asked_for_again_by_another_id() -> None:
+    known = states(resolve=replace(state(), asked_for="54"))
+
+    assert due(facts(imdb_id=None), known) == {RESOLVE}
+    assert due(facts(imdb_id=None), states(resolve=state())) == NONE
+
+
+@pytest.mark.parametrize("asked_for", ["tt0000001", ""])
+def test_an_unresolved_show_with_another_imdb_id_is_looked_for_at_once(asked_for: str) -> None:
+    known = {RESOLVE: replace(state("unresolved"), asked_for=asked_for)}
+    show = facts(tmdb_id=None, needs_tmdb_resolution=True)
+
+    assert DueRule(Options(), NOW).due(show, known) == (ALL_STAGES, True)
+    assert due(show, {RESOLVE: state("unresolved")}) == NONE
+
+
+@pytest.mark.parametrize("status", ["gone", "unresolved"])
+@pytest.mark.parametrize("asked_for", ["tt0000001", ""])
+def test_a_lost_show_with_another_imdb_id_is_looked_for_at_once(status: str, asked_for: str) -> None:
+    known = dict.fromkeys(FETCHED, replace(state(status, 0.5, 4), asked_for=asked_for))
+    show = facts(needs_tmdb_resolution=True)
+
+    assert DueRule(Options(), NOW).due(show, known) == (ALL_STAGES, True)
+    assert due(show, dict.fromkeys(FETCHED, state(status, 0.5, 4))) == NONE
+    assert due(facts(needs_tmdb_resolution=True, locked=("tmdb_id",)), known) == ALL_STAGES  # by its own id
+
+
+def test_a_lost_show_whose_imdb_id_was_never_there_waits_its_time() -> None:
+    known = dict.fromkeys(FETCHED, replace(state("gone", 0.5, 2), asked_for=""))
+
+    assert due(facts(imdb_id=None, needs_tmdb_resolution=True), known) == NONE
 
 
 @pytest.mark.parametrize("options", [Options(), FORCED, FULL, Options(resume=True)])
@@ -316,8 +361,27 @@ def test_a_run_is_cut_off_when_the_last_one_of_its_kind_did_not_do_all(
     rows = [SyncRun.objects.create(kind="sync_shows", host="h", pid=1, status=status) for status in statuses]
     SyncRun.objects.create(kind="another", host="h", pid=1, status="stopped")
 
-    run = cut_off_run("sync_shows")
+    since = cut_off_since("sync_shows")
 
-    assert (run is not None) == found
+    assert (since is not None) == found
     if found:
-        assert run == [row for row in rows if row.status != "running"][-1]
+        assert since == [row for row in rows if row.status != "running"][-1].started_at
+
+
+def test_a_run_that_went_on_with_another_is_cut_off_since_that_one(db: None) -> None:
+    first = NOW - timedelta(days=2)
+    values = {"kind": "sync_shows", "host": "h", "pid": 1, "status": "stopped"}
+    SyncRun.objects.create(**values, started_at=first)
+    assert cut_off_since("sync_shows") == first
+
+    for days in (1, 0.5):
+        SyncRun.objects.create(
+            **values, started_at=NOW - timedelta(days=days), options={CONTINUES: first.isoformat(), "force": True}
+        )
+        assert cut_off_since("sync_shows") == first
+
+    SyncRun.objects.create(**values, started_at=NOW)  # that did not go on with them
+    assert cut_off_since("sync_shows") == NOW
+
+    SyncRun.objects.create(**values | {"status": "succeeded"}, started_at=NOW, options={CONTINUES: first.isoformat()})
+    assert cut_off_since("sync_shows") is None

@@ -3,6 +3,7 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from catalog.changes import Author
@@ -13,8 +14,9 @@ from ingestion.models import ResolutionCandidate, Stage, SyncFailure, SyncRun, S
 from ingestion.options import Options
 from ingestion.report import Reporter
 from ingestion.runs import RunLost, start_run
-from ingestion.sync import ShowSync, sync_shows
+from ingestion.sync import ShowSync, pack, sync_shows, unpack
 
+from .builders import fetched_of, make_candidate, make_offer, make_show
 from .worlds import FIRST_ID, LEDGER, NO_FIND, imdb_id_of, name_of, network, provider, reply, snapshot, world
 
 pytestmark = pytest.mark.django_db
@@ -455,6 +457,140 @@ def test_unknown_imdb_id_waits_and_is_not_asked_for_again_at_once(upstream):
     assert (first.counts["unresolved"], second.total, upstream.count("/3/find/")) == (1, 0, 1)
 
 
+# A correction by an editor
+
+
+@pytest.fixture
+def editor(django_user_model):
+    return Author(user=django_user_model.objects.create(username="editor"))
+
+
+def test_corrected_tmdb_id_is_fetched_by_the_next_run_and_brings_the_other_shows_data(upstream, editor):
+    show = world(upstream, 3)[0]
+    sync()
+    upstream.shows[4711] = {**reply(4711, ("DE",)), "networks": [network(3)]}
+    edit_show(show.pk, {"tmdb_id": 4711}, editor)
+    upstream.clear()
+
+    report = sync()
+    asked = show_requests(upstream)
+    upstream.clear()
+    sync()
+
+    show.refresh_from_db()
+    assert asked == ["/3/tv/4711"]
+    assert show_requests(upstream) == []
+    assert (report.exit_code, report.counts["updated"]) == (0, 1)
+    assert (show.tmdb_id, show.tmdb_name, show.description) == (4711, name_of(4711), "What happens on island 4711.")
+    assert (show.tvdb_id, show.wikidata_id) == (4711, "Q4711")
+    assert list(show.networks.values_list("pk", flat=True)) == [3]
+    assert set(ShowWatchProvider.objects.filter(show=show).values_list("region", "link")) == {
+        ("DE", "https://www.themoviedb.org/tv/4711/watch?locale=DE")
+    }
+    assert set(SyncState.objects.filter(show=show).exclude(stage="resolve").values_list("status", "asked_for")) == {
+        ("ok", "4711")
+    }
+
+
+def test_corrected_imdb_id_of_an_unresolved_show_is_looked_for_by_the_next_run(upstream, editor):
+    show = world(upstream, 1, by_imdb=(0,))[0]
+    Show.objects.update(imdb_id="tt0000001")
+    assert sync().counts["unresolved"] == 1
+    assert sync().total == 0
+    edit_show(show.pk, {"imdb_id": imdb_id_of(FIRST_ID)}, editor)
+    upstream.clear()
+
+    report = sync()
+
+    show.refresh_from_db()
+    assert sorted(show_requests(upstream)) == [f"/3/find/{imdb_id_of(FIRST_ID)}", f"/3/tv/{FIRST_ID}"]
+    assert (report.exit_code, show.tmdb_id, show.needs_tmdb_resolution) == (0, FIRST_ID, False)
+    assert show.description == "What happens on island 1001."
+    assert set(states(show).values()) == {"ok"}
+
+
+def test_corrected_imdb_id_of_a_gone_show_is_looked_for_by_the_next_run(upstream, editor):
+    show = world(upstream, 1)[0]
+    sync()
+    upstream.shows = {}
+    sync(force=True)
+    sync()  # by its IMDb id, which is gone too
+    assert sync().total == 0
+    upstream.shows = {4711: {**reply(FIRST_ID), "id": 4711, "external_ids": {"imdb_id": "tt9004711"}}}
+    edit_show(show.pk, {"imdb_id": "tt9004711"}, editor)
+
+    report = sync()
+
+    show.refresh_from_db()
+    assert (report.exit_code, show.tmdb_id, show.needs_tmdb_resolution) == (0, 4711, False)
+
+
+def test_candidates_go_when_an_editor_has_chosen_another_show(upstream, editor):
+    show = world(upstream, 1, by_imdb=(0,))[0]
+    upstream.shows[FIRST_ID]["name"] = upstream.shows[FIRST_ID]["original_name"] = "Another Thing Entirely"
+    sync()
+    assert ResolutionCandidate.objects.filter(show=show).exists()
+    upstream.shows[4711] = reply(4711)
+    edit_show(show.pk, {"tmdb_id": 4711}, editor)
+
+    report = sync()
+
+    assert (report.exit_code, report.counts["updated"]) == (0, 1)
+    assert not ResolutionCandidate.objects.exists()
+
+
+# A 404 that TMDb did not send
+
+PROXYS_404 = Reply(404, b"<html><h1>Not Found</h1></html>", {"content-type": "text/html"})
+
+
+def test_proxys_404_fails_its_show_and_flags_nothing(upstream):
+    shows = world(upstream, 5)
+    sync()
+    before = Show.objects.values().get(pk=shows[4].pk)
+    upstream.always(f"/3/tv/{FIFTH}", PROXYS_404)
+
+    report = sync(force=True)
+
+    assert (report.exit_code, report.counts) == (1, {"unchanged": 4, "failed": 1})
+    assert report.failures == [(name_of(FIFTH), "HTTP 404: <html><h1>Not Found</h1></html>")]
+    assert Show.objects.values().get(pk=shows[4].pk) == before
+    assert states(shows[4])["details"] == "failed"
+
+
+def test_wrong_address_of_tmdb_makes_no_show_gone(upstream, settings):
+    world(upstream, 6, by_imdb=(5,))
+    sync(limit=4)
+    columns = ("pk", "tmdb_id", "needs_tmdb_resolution", "needs_imdb_resolution")
+    before = list(Show.objects.order_by("pk").values_list(*columns))
+    upstream.clear()
+    settings.TMDB_API_URL = f"{upstream.url}/v4"
+
+    report = sync(force=True)
+
+    assert (report.exit_code, report.counts) == (1, {"failed": 6})
+    assert len(upstream.requests) == 6
+    assert all(request.path.startswith("/v4/") for request in upstream.requests)
+    assert list(Show.objects.order_by("pk").values_list(*columns)) == before
+    assert not SyncState.objects.filter(status__in=("gone", "unresolved")).exists()
+
+
+@pytest.mark.parametrize("answer", [Reply(404), PROXYS_404], ids=["TMDb's", "a proxy's"])
+def test_404_of_find_makes_no_show_gone(upstream, answer):
+    known, gone = world(upstream, 2, by_imdb=(0,))
+    sync(tmdb_ids=(FIRST_ID + 1,), force=True)
+    upstream.shows.pop(FIRST_ID + 1)
+    sync(tmdb_ids=(FIRST_ID + 1,), force=True)
+    upstream.always("/3/find/*", answer)
+
+    report = sync()
+
+    known.refresh_from_db()
+    assert (report.exit_code, report.counts) == (1, {"failed": 2})
+    assert (known.tmdb_id, known.needs_tmdb_resolution) == (None, False)
+    assert set(states(known).values()) | set(states(gone).values()) == {"failed"}
+
+
 # A refused key
 
 
@@ -562,6 +698,23 @@ def test_shows_that_the_guard_lets_pass_are_counted_once(upstream):
     assert (report.error, report.exit_code) == ("", 0)
     assert report.done == 25
     assert ShowWatchProvider.objects.count() == 40
+
+
+def test_shows_asked_for_their_details_alone_do_not_make_a_loss_of_offers_look_small(upstream):
+    world(upstream, 40)
+    sync()
+    old = timezone.now() - timedelta(days=8)
+    late = SyncState.objects.filter(show__tmdb_id__gte=FIRST_ID + 10, stage="details")
+    late.update(last_success_at=old)
+    SyncState.objects.filter(show__tmdb_id__lt=FIRST_ID + 10, stage="watch_providers").update(last_success_at=old)
+    blank_offers(upstream, 10)
+    upstream.clear()
+
+    report = sync()
+
+    assert len(show_requests(upstream)) == 40
+    assert (report.exit_code, ShowWatchProvider.objects.count()) == (1, 80)
+    assert "10 of the 10 shows seen would lose their watch_providers" in report.error
 
 
 @pytest.mark.parametrize(
@@ -702,6 +855,48 @@ def test_resume_with_force_goes_on_with_a_run_that_was_cut_off(upstream):
 
     assert went_on == [f"/3/tv/{FIRST_ID + 6}", f"/3/tv/{FIRST_ID + 7}"]
     assert len(show_requests(upstream)) == 10
+
+
+class Stopping(Reporter):
+    """Stops a run, like a signal, once it has made so many requests."""
+
+    def __init__(self, requests):
+        self.requests, self.interrupt = requests, threading.Event()
+
+    def progress(self, report):
+        if report.requests >= self.requests:
+            self.interrupt.set()
+
+
+def test_resume_with_force_after_two_cuts_does_only_the_rest(upstream, settings):
+    settings.TMDB_CONNECTIONS = 2
+    world(upstream, 60)
+    sync()
+    everything = {f"/3/tv/{tmdb_id}" for tmdb_id in upstream.shows}
+    began = timezone.now()
+
+    def done():
+        rows = SyncState.objects.filter(stage="details", status="ok", last_success_at__gte=began)
+        return {f"/3/tv/{tmdb_id}" for tmdb_id in rows.values_list("show__tmdb_id", flat=True)}
+
+    asked, finished = [], [set()]
+    for options in (Options(force=True), Options(force=True, resume=True)):
+        upstream.clear()
+        stopping = Stopping(12)
+        report = sync_shows(options, kind="sync_shows", reporter=stopping, interrupt=stopping.interrupt)
+        assert report.exit_code == 1
+        asked.append(show_requests(upstream))
+        finished.append(done())
+    upstream.clear()
+    last = sync(force=True, resume=True)
+
+    assert finished[0] < finished[1] < finished[2] < everything
+    assert not finished[1] & set(asked[1])
+    assert sorted(show_requests(upstream)) == sorted(everything - finished[2])
+    assert last.exit_code == 0
+    upstream.clear()
+    sync(force=True, resume=True)
+    assert len(show_requests(upstream)) == 60  # nothing was cut off any more
 
 
 def test_max_failures_ends_the_run(upstream, settings):
@@ -871,6 +1066,33 @@ def test_stop_while_the_list_of_changes_is_read_ends_the_run(upstream):
 
     assert (report.exit_code, api_paths(upstream)) == (1, ["/3/tv/changes"])
     assert SyncRun.objects.first().status == "stopped"
+
+
+def test_database_that_is_lost_ends_the_run_with_one_line(upstream, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    world(upstream, 2)
+
+    def lost(*args, **options):
+        raise OperationalError("the connection is lost\nIs the server running?")
+
+    monkeypatch.setattr("ingestion.sync.save_shows", lost)
+
+    report = sync()
+
+    assert (report.exit_code, report.error) == (1, "the database is out of reach: the connection is lost")
+    assert "Traceback" not in caplog.text
+
+
+def test_show_that_waits_for_the_end_of_the_run_is_packed_without_a_loss(upstream):
+    show = make_show()
+    one = fetched_of(
+        show, resolved=make_candidate(5), candidates=(make_candidate(5), make_candidate(6)), offers=(make_offer(),)
+    )
+
+    packed = pack(one)
+
+    assert isinstance(packed, bytes)
+    assert unpack(packed) == one
 
 
 def test_mistake_of_ours_fails_one_show_and_is_logged(upstream, monkeypatch, caplog):

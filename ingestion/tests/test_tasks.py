@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from django.utils.module_loading import import_string
@@ -33,7 +34,8 @@ def test_task_syncs_the_named_shows_whatever_their_age(upstream, django_user_mod
     assert sorted(request.path for request in upstream.requests) == ["/3/tv/1002", "/3/tv/1003"]
     assert result["counts"]["unchanged"] == 2
     run = SyncRun.objects.first()
-    assert (run.kind, run.started_by) == ("sync_selected", user)
+    assert re.fullmatch("sync_selected [0-9a-f]{12}", run.kind)
+    assert run.started_by == user
 
 
 def test_task_tells_of_another_run_instead_of_failing(upstream):
@@ -51,6 +53,20 @@ def test_button_for_single_shows_works_beside_a_run_of_all(upstream):
     start_run("sync_shows", {})
 
     assert tasks.sync_shows([str(shows[0].pk)])["exit_code"] == 0
+
+
+def test_two_selections_may_run_at_once_and_the_same_one_not(upstream):
+    shows = world(upstream, 3)
+    one, other = [str(shows[0].pk), str(shows[1].pk)], [str(shows[1].pk), str(shows[2].pk)]
+    tasks.sync_shows(one)
+    SyncRun.objects.update(status="running", finished_at=None)  # as if it still went on
+    upstream.clear()
+
+    beside, again = tasks.sync_shows(other), tasks.sync_shows(one[::-1])
+
+    assert (beside["exit_code"], again["exit_code"], upstream.count()) == (0, 3, 2)
+    assert "is already running" in again["error"]
+    assert SyncRun.objects.values("kind").distinct().count() == 2
 
 
 def test_result_names_what_failed_and_can_be_stored_as_json(upstream):
