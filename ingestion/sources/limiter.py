@@ -16,7 +16,7 @@ import redis
 BUDGET_KEY = "trr:tmdb:requests"
 # Windows are this much longer than the rate asks for: travel times shift requests, and no second may
 # hold one too many.
-SLACK = 1.07
+SLACK = 1.05
 
 # In microseconds of Redis' clock, as those of the hosts differ. KEYS[1] lists the last turns, newest first;
 # ARGV: turns in a window, its length, the gap between two turns. A list from the future (the clock was set
@@ -81,7 +81,7 @@ class SharedLimiter:
 
 
 def make_limiter(requests_per_second: float, redis_url: str = "") -> Limiter:
-    """A budget of so many requests in any second, spread out: never more than twice as fast as on average."""
+    """A budget of so many requests in any second, spread out: hardly faster at any moment than on average."""
     turns = max(1, math.floor(requests_per_second))
-    window, gap = SLACK * turns / requests_per_second, 0.5 / requests_per_second
+    window, gap = SLACK * turns / requests_per_second, 0.9 / requests_per_second
     return SharedLimiter(turns, window, gap, redis_url) if redis_url else LocalLimiter(turns, window, gap)

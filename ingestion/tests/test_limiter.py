@@ -55,7 +55,7 @@ def test_first_turn_is_free_and_the_next_one_only_after_the_window(any_limiter):
     waits = [any_limiter.take_turn() for _ in range(3)]
 
     assert waits[0] == 0
-    # What the calls take is a small part of the 10.7 s of the window; asking takes nothing.
+    # What the calls take is a small part of the 10.5 s of the window; asking takes nothing.
     assert [int(wait) for wait in waits[1:]] == [10, 10]
 
 
@@ -86,14 +86,14 @@ def test_turns_are_taken_at_no_less_than_the_rate_when_nobody_is_late(monkeypatc
     assert clock.now - 500 <= 400 / 40 * SLACK + 1e-6
 
 
-def test_turns_after_a_rest_are_at_most_twice_as_fast_as_on_average(monkeypatch):
+def test_turns_after_a_rest_are_hardly_faster_than_on_average(monkeypatch):
     clock = SimpleNamespace(now=500.0)
     monkeypatch.setattr(limiter, "time", SimpleNamespace(monotonic=lambda: clock.now))
     budget = make_limiter(2)
     budget.take_turn()
     clock.now += 3600
 
-    assert [budget.take_turn(), budget.take_turn()] == [0, 0.25]
+    assert [budget.take_turn(), budget.take_turn()] == [0, pytest.approx(0.45)]
 
 
 def test_threads_stay_under_the_rate_together(upstream):
