@@ -1,5 +1,7 @@
 """What a worker brought for a show, and what became of it."""
 
+import pickle
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,3 +70,12 @@ class Batch:
     saved: list[Saved] = field(default_factory=list)
     logos: list[Logo] = field(default_factory=list)
     held: list[Fetched] = field(default_factory=list)
+
+
+def pack(fetched: Fetched) -> bytes:
+    return zlib.compress(pickle.dumps(fetched), level=1)
+
+
+def unpack(packed: bytes) -> Fetched:
+    fetched: Fetched = pickle.loads(zlib.decompress(packed))  # noqa: S301  our own bytes, of this very run
+    return fetched

@@ -5,14 +5,10 @@ alone touches the database. Commands, tasks and buttons call `sync_shows` and no
 """
 
 import logging
-import pickle
-import sys
 import threading
 import time
-import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,12 +19,12 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from catalog.changes import Author
-from ingestion.fetching import fetch_job
+from ingestion.fetching import fetch_job, quick_thread_switches
 from ingestion.guard import Guard
 from ingestion.logos import LogoMirror, LogoResult, pending_logos
 from ingestion.models import Stage, SyncRun
 from ingestion.options import Options
-from ingestion.outcomes import Batch, Fetched, Outcome
+from ingestion.outcomes import Batch, Fetched, Outcome, pack, unpack
 from ingestion.persist import save_shows
 from ingestion.records import InvalidRecord
 from ingestion.report import Report, Reporter, first_line
@@ -60,21 +56,6 @@ def sync_shows(
     """
     run = None if options.dry_run else start_run(kind, options.as_json(), user)
     return ShowSync(options, kind, run, reporter or Reporter(), interrupt).run_to_end()
-
-
-@contextmanager
-def quick_thread_switches() -> Iterator[None]:
-    """Lets the threads that fetch go on while this one saves.
-
-    A busy thread lets go of the interpreter every 5 ms, and a request takes it some twenty times: while a batch was
-    saved, requests left so long after their turn that a second could hold 41 of 40.
-    """
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(0.0005)  # seconds
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
 
 
 class ShowSync:
@@ -158,6 +139,8 @@ class ShowSync:
             self.work(executor, jobs(due))
             self.settle_held()
             self.work(executor, iter(()))
+            if not self.report.error and (left := self.report.total - self.report.done):
+                self.report.error = f"{left} of {self.report.total} shows were not reached: deleted meanwhile?"
         except KeyRefused as error:  # by the list of changes; `take` sees to the shows
             self.refuse(error)
         except Stopped:  # while it was read
@@ -209,6 +192,8 @@ class ShowSync:
         while True:
             while len(pending) < window and not self.report.error and (job := next(todo, None)):
                 pending.add(executor.submit(fetch_job, self.client, job))
+            if not (pending or self.mirror.pending or self.ready):
+                return
             working: list[Future[Any]] = [*pending, *self.mirror.pending]
             wait(working, timeout=0.5, return_when=FIRST_COMPLETED)
             done = {future for future in pending if future.done()}
@@ -222,8 +207,6 @@ class ShowSync:
             if self.report.error:
                 self.mirror.cancel()
                 pending = {future for future in pending if not future.cancel()}
-            if not (pending or self.mirror.pending or self.ready):
-                return
 
     def take(self, future: Future[Fetched]) -> None:
         try:
@@ -320,12 +303,3 @@ class ShowSync:
         self.report.failures += [(item, reason) for _, item, reason in failures]
         if self.run is not None and failures:
             self.run.fail(failures)
-
-
-def pack(fetched: Fetched) -> bytes:
-    return zlib.compress(pickle.dumps(fetched), level=1)
-
-
-def unpack(packed: bytes) -> Fetched:
-    fetched: Fetched = pickle.loads(zlib.decompress(packed))  # noqa: S301  our own bytes, of this very run
-    return fetched

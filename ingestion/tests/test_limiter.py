@@ -55,7 +55,7 @@ def test_first_turn_is_free_and_the_next_one_only_after_the_window(any_limiter):
     waits = [any_limiter.take_turn() for _ in range(3)]
 
     assert waits[0] == 0
-    # What the calls take is a small part of the 10.5 s of the window; asking takes nothing.
+    # What the calls take is a small part of the 10.7 s of the window; asking takes nothing.
     assert [int(wait) for wait in waits[1:]] == [10, 10]
 
 

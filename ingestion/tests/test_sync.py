@@ -14,6 +14,7 @@ from ingestion.models import ResolutionCandidate, Stage, SyncFailure, SyncRun, S
 from ingestion.options import Options
 from ingestion.report import Reporter
 from ingestion.runs import RunLost, start_run
+from ingestion.selection import jobs as real_jobs
 from ingestion.sync import ShowSync, pack, sync_shows, unpack
 
 from .builders import fetched_of, make_candidate, make_offer, make_show
@@ -1081,6 +1082,25 @@ def test_database_that_is_lost_ends_the_run_with_one_line(upstream, monkeypatch,
 
     assert (report.exit_code, report.error) == (1, "the database is out of reach: the connection is lost")
     assert "Traceback" not in caplog.text
+
+
+def test_run_goes_on_when_everything_it_waited_for_has_come_at_once(upstream, monkeypatch, settings):
+    settings.TMDB_CONNECTIONS = 1
+    monkeypatch.setattr("ingestion.sync.FIRST_COMPLETED", "ALL_COMPLETED")
+    world(upstream, 15)
+
+    report = sync()
+
+    assert (report.exit_code, report.counts["updated"]) == (0, 15)
+
+
+def test_run_that_did_not_reach_a_show_says_so(upstream, monkeypatch):
+    world(upstream, 3)
+    monkeypatch.setattr("ingestion.sync.jobs", lambda due: iter(list(real_jobs(due))[:2]))
+
+    report = sync()
+
+    assert (report.exit_code, report.error) == (1, "1 of 3 shows were not reached: deleted meanwhile?")
 
 
 def test_show_that_waits_for_the_end_of_the_run_is_packed_without_a_loss(upstream):
