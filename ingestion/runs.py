@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -119,10 +120,15 @@ def close_if_dead(row: SyncRun) -> bool:
 
 
 def process_exists(pid: int) -> bool:
+    """Whether a process of this host runs; one that is dead but not yet waited for by its parent does not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # somebody else's process
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # no /proc here
+        return True
+    return state != "Z"

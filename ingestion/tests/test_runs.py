@@ -3,13 +3,14 @@ import socket
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
-from ingestion.runs import STALE_AFTER, AlreadyRunning, RunLost, start_run
+from ingestion.runs import STALE_AFTER, AlreadyRunning, RunLost, process_exists, start_run
 
 pytestmark = pytest.mark.django_db
 
@@ -163,3 +164,13 @@ def test_failures_are_kept_with_their_show_where_it_still_exists():
         (run.id, None, "The Voice", "deleted"),
         (run.id, None, "logo", "HTTP 404"),
     ]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_process_that_is_dead_but_not_yet_waited_for_does_not_hold_a_run():
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+
+    assert not process_exists(dead.pid)
+    assert process_exists(os.getpid())
+    dead.wait()
