@@ -72,15 +72,8 @@ def diff_networks(
 
     A network that was merged into another stands for that one.
     """
-    members = {pk: known[pk].merged_into or known[pk] for pk in upstream}
-    entities = {row.network_id: row.network for row in stored} | {m.pk: m for m in members.values()}
-    order = merge_set(
-        [members[pk].pk for pk in upstream],
-        [row.network_id for row in stored],
-        {row.network_id for row in stored if row.source == "editor"},
-        locked=locked,
-    )
-    return diff_links(ShowNetwork, "network_id", show_id, order, stored, entities, writes)
+    members = [known[pk].merged_into or known[pk] for pk in upstream]
+    return diff_links(ShowNetwork, "network", show_id, members, stored, writes, locked=locked)
 
 
 def diff_companies(
@@ -92,34 +85,32 @@ def diff_companies(
     *,
     locked: bool,
 ) -> Any:
-    entities = {row.company_id: row.company for row in stored} | {pk: known[pk] for pk in upstream}
-    order = merge_set(
-        upstream,
-        [row.company_id for row in stored],
-        {row.company_id for row in stored if row.source == "editor"},
-        locked=locked,
-    )
-    return diff_links(ShowProductionCompany, "company_id", show_id, order, stored, entities, writes)
+    members = [known[pk] for pk in upstream]
+    return diff_links(ShowProductionCompany, "company", show_id, members, stored, writes, locked=locked)
 
 
 def diff_links(
     model: type[L],
-    column: str,
+    name: str,
     show_id: UUID,
-    order: Sequence[int],
+    upstream: Sequence[Any],
     stored: Sequence[L],
-    entities: Mapping[int, Any],
     writes: LinkWrites,
+    *,
+    locked: bool,
 ) -> Any:
-    rows = {getattr(row, column): row for row in stored}
+    rows = {getattr(row, f"{name}_id"): row for row in stored}
+    entities = {pk: getattr(row, name) for pk, row in rows.items()} | {entity.pk: entity for entity in upstream}
     before = list(rows)
+    by_editor = {pk for pk, row in rows.items() if row.source == "editor"}
+    order = merge_set([entity.pk for entity in upstream], before, by_editor, locked=locked)
     for position, pk in enumerate(order):
         if pk not in rows:
-            writes.created.append(model(show_id=show_id, position=position, **{column: pk}))
+            writes.created.append(model(show_id=show_id, position=position, **{f"{name}_id": pk}))
         elif rows[pk].position != position:
             rows[pk].position = position
             writes.updated.append(rows[pk])
-    writes.deleted += [row for pk, row in rows.items() if pk not in set(order)]
+    writes.deleted += [rows[pk] for pk in before if pk not in order]
 
     labels = {pk: entity_label(entity.name, pk) for pk, entity in entities.items()}
     old, new = [labels[pk] for pk in before], [labels[pk] for pk in order]
