@@ -28,7 +28,10 @@ def create_shows(count: int, find: float) -> None:
 
     known_by_imdb = round(count * find)
     Show.objects.bulk_create(
-        Show(name=f"Show {n}", imdb_id=imdb_id_of(n)) if n <= known_by_imdb else Show(name=f"Show {n}", tmdb_id=n)
+        Show(
+            name=f"Show {n}",
+            **({"imdb_id": imdb_id_of(n)} if n <= known_by_imdb else {"tmdb_id": n}),
+        )
         for n in range(1, count + 1)
     )
 

@@ -29,11 +29,12 @@ FEED_LOCK = 0x545252  # "TRR"
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who makes a change: a person, or a run of a job (by its id)."""
+    """Who makes a change: a person, or a run of a job (by its id); why, and as part of which batch."""
 
     user: "User | None" = None
     run_id: int | None = None
     reason: str = ""
+    batch_id: UUID | None = None
 
 
 def plain(value: Any) -> Any:
@@ -55,11 +56,23 @@ def value_change(before: Any, after: Any) -> list[Any]:
 
 
 def set_change(before: Iterable[Any], after: Iterable[Any]) -> dict[str, list[Any]] | None:
-    """What was added to and removed from a set, each in a stable order; None when nothing was."""
+    """What was added to and removed from a set, each in a stable order; None when nothing was.
+
+    `at` says where the removed ones had stood, so that a revert can put them back in their places; `order`
+    how those that stayed had stood, where that changed too.
+    """
     old, new = dict.fromkeys(before), dict.fromkeys(after)
     added = [item for item in new if item not in old]
     removed = [item for item in old if item not in new]
-    return {"added": added, "removed": removed} if added or removed else None
+    if not added and not removed:
+        return None
+    change = {"added": added, "removed": removed}
+    if removed:
+        change["at"] = [position for position, item in enumerate(old) if item not in new]
+    stayed = [item for item in old if item in new]
+    if stayed != [item for item in new if item in old]:
+        change["order"] = stayed
+    return change
 
 
 def is_volatile(name: str, change: Any) -> bool:
@@ -78,6 +91,7 @@ def change_of(show_id: UUID, kind: Kind, fields: Mapping[str, Any], author: Auth
         user=author.user,
         run_id=author.run_id,
         reason=author.reason,
+        batch_id=author.batch_id,
         volatile=kind == Kind.UPDATED and bool(fields) and all(map(is_volatile, fields, fields.values())),
     )
 

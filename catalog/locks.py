@@ -46,9 +46,10 @@ UPSTREAM_FIELDS: Final[tuple[str, ...]] = (
 # Sets of rows; their upstream values are the rows themselves and are not kept in `upstream_values`.
 LOCKABLE_RELATIONS: Final[tuple[str, ...]] = ("networks", "production_companies", "watch_providers")
 
-LOCKABLE: Final[frozenset[str]] = frozenset(UPSTREAM_FIELDS) | frozenset(LOCKABLE_RELATIONS)
+# No sync touches an override, but a file import fills an empty one: a lock keeps one that was emptied empty.
+LOCKABLE: Final[frozenset[str]] = frozenset(UPSTREAM_FIELDS) | frozenset(LOCKABLE_RELATIONS) | {"override"}
 
-# What people alone write: no sync touches these, so they need no lock.
+# What people alone write: no sync touches these.
 EDITORIAL_FIELDS: Final[tuple[str, ...]] = ("tags", "listed_on", "override")
 RESOLUTION_FLAGS: Final[dict[str, str]] = {"tmdb_id": "needs_tmdb_resolution", "imdb_id": "needs_imdb_resolution"}
 

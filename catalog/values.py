@@ -11,6 +11,7 @@ from catalog.locks import EDITABLE
 from catalog.models import Show
 
 LARGEST = 2**31 - 1  # of PostgreSQL's integer; SQLite would take more
+LONGEST = {"name": 500, "imdb_id": 22}  # characters; both are indexed, which bounds them in PostgreSQL
 
 
 def field_of(name: str) -> "models.Field[Any, Any]":
@@ -60,6 +61,8 @@ def check(name: str, value: Any) -> None:
         # PostgreSQL stores neither NUL nor half of a surrogate pair; SQLite would.
         if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise ValidationError("The text holds a character that can't be stored.")
+    if isinstance(value, str) and len(value) > LONGEST.get(name, len(value)):
+        raise ValidationError(f"It has {len(value):,} characters; {LONGEST[name]:,} are allowed.")
     if isinstance(field_of(name), models.PositiveIntegerField) and isinstance(value, int) and value > LARGEST:
         raise ValidationError(f"At most {LARGEST}.")
     if isinstance(value, float) and not math.isfinite(value):

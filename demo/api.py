@@ -1,6 +1,7 @@
 """The routes under /3: which reply TMDb gives to which question."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -14,11 +15,14 @@ from demo.replies import (
     find_body,
     is_appendable,
     list_row,
+    search_row,
     without_appendable,
 )
 from demo.server import Reply, Request
 
 PAGE = 100  # rows of /tv/changes
+SEARCH_PAGE = 20  # rows of /search/tv
+LAST_PAGE = 500
 LONGEST_RANGE = timedelta(days=14)
 MOST_APPENDED = 20
 
@@ -43,6 +47,7 @@ class Api:
         self.routes: list[tuple[re.Pattern[str], Callable[..., Reply]]] = [
             (re.compile(r"/3/configuration"), self.configuration),
             (re.compile(r"/3/find/([^/]+)"), self.find),
+            (re.compile(r"/3/search/tv"), self.search),
             (re.compile(r"/3/tv/changes"), self.changes),
             (re.compile(r"/3/tv/(\d+)"), self.show),
             (re.compile(r"/3/tv/(\d+)/(.+)"), self.part),
@@ -80,6 +85,24 @@ class Api:
             return [shows[known]] if known is not None and known in shows else []
         return [show for show in shows.values() if show.get("external_ids", {}).get("imdb_id") == imdb_id]
 
+    def search(self, request: Request) -> Reply:
+        """Shows whose name, or original name, holds every word that is looked for; the same name first."""
+        query, page = folded(request.params.get("query", "")), page_of(request)
+        year = request.params.get("first_air_date_year") or request.params.get("year", "")
+        if not query:
+            return error(18)
+        if page is None:
+            return error(22)
+        found = [show for show in self.world.shows.values() if is_named(show, query) and is_of(show, year)]
+        found.sort(key=lambda show: query not in names_of(show))
+        body = {
+            "page": page,
+            "results": [search_row(show) for show in found[(page - 1) * SEARCH_PAGE : page * SEARCH_PAGE]],
+            "total_pages": max(1, -(-len(found) // SEARCH_PAGE)),
+            "total_results": len(found),
+        }
+        return Reply(200, body)
+
     def show(self, request: Request, tmdb_id: str) -> Reply:
         wanted = frozenset(filter(None, request.params.get("append_to_response", "").split(",")))
         if len(wanted) > MOST_APPENDED:
@@ -102,10 +125,8 @@ class Api:
             return error(23)
         if end - start > LONGEST_RANGE:
             return error(20)
-        page = request.params.get("page", "1")
-        if not page.isdecimal() or not 1 <= int(page) <= 500:
-            return error(22)
-        return Reply(200, self.changes_page(int(page)))
+        page = page_of(request)
+        return error(22) if page is None else Reply(200, self.changes_page(page))
 
     def changes_page(self, page: int) -> Json:
         changed = list(self.world.changed)
@@ -116,6 +137,34 @@ class Api:
             "total_pages": max(1, -(-len(changed) // PAGE)),
             "total_results": len(changed),
         }
+
+
+def page_of(request: Request) -> int | None:
+    """The page that is asked for; None for one that can't be."""
+    page = request.params.get("page", "1")
+    return int(page) if page.isdecimal() and 1 <= int(page) <= LAST_PAGE else None
+
+
+def folded(text: str) -> str:
+    """Text as it is searched: without case, accents and signs."""
+    letters = unicodedata.normalize("NFKD", text).casefold()
+    plain = "".join(letter for letter in letters if not unicodedata.combining(letter)).replace("'", "")
+    return " ".join(re.sub(r"[^\w]+", " ", plain).split())
+
+
+def names_of(show: Json) -> set[str]:
+    return {folded(show.get(key) or "") for key in ("name", "original_name")}
+
+
+def is_named(show: Json, query: str) -> bool:
+    """Whether each word of the query begins a word of one of the show's names."""
+    return any(
+        all(any(word.startswith(part) for word in name.split()) for part in query.split()) for name in names_of(show)
+    )
+
+
+def is_of(show: Json, year: str) -> bool:
+    return not year or (show.get("first_air_date") or "").startswith(f"{year}-")
 
 
 def parse_date(text: str | None, default: date) -> date:

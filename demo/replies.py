@@ -23,6 +23,7 @@ CATALOGUE_OF_ERRORS = {
     5: (422, "Invalid parameters: Your request parameters are incorrect."),
     7: (401, "Invalid API key: You must be granted a valid key."),
     11: (500, "Internal error: Something went wrong, contact TMDb."),
+    18: (422, "query must be provided"),
     20: (422, "Invalid date range: Should be a range no longer than 14 days."),
     22: (400, "Invalid page: Pages start at 1 and max at 500. They are expected to be an integer."),
     23: (400, "Invalid date: Format needs to be YYYY-MM-DD."),
@@ -37,8 +38,10 @@ ERROR_OF_STATUS = {401: 7, 404: 34, 405: 42, 422: 5, 429: 25, 500: 11, 503: 46}
 
 
 def error_body(code: int) -> Json:
-    """TMDb's envelope; code 25 lacks `success`, as it does upstream."""
+    """TMDb's envelope; code 25 lacks `success`, as it does upstream, and a wrong parameter has one of its own."""
     message = CATALOGUE_OF_ERRORS[code][1]
+    if code == 18:
+        return {"errors": [message]}
     if code == 25:
         return {"status_code": code, "status_message": message}
     return {"status_code": code, "status_message": message, "success": False}
@@ -74,7 +77,7 @@ def show_reply(show: Show) -> Json:
         "original_name": show.original_name or show.name,
         "overview": show.overview,
         "popularity": None,
-        "poster_path": None,
+        "poster_path": f"/demo-poster-{show.id}.png",
         "production_companies": [],
         "production_countries": [],
         "seasons": [],
@@ -138,9 +141,14 @@ def is_appendable(key: str) -> bool:
 
 
 def list_row(show: Json) -> Json:
-    """A show as /find and the lists carry it: genre ids, no networks, no numbers of anything."""
+    """A show as /find carries it: a row of the lists, and what kind of title it is."""
+    return {**search_row(show), "media_type": "tv"}
+
+
+def search_row(show: Json) -> Json:
+    """A show as the lists carry it: genre ids, no networks, no numbers of anything."""
     row = {key: show[key] for key in LIST_KEYS if key in show}
-    return {**row, "media_type": "tv", "genre_ids": [genre["id"] for genre in show.get("genres") or []]}
+    return {**row, "genre_ids": [genre["id"] for genre in show.get("genres") or []]}
 
 
 def episode_row(show_id: int) -> Json:
@@ -190,3 +198,10 @@ def named_logos(shows: Mapping[int, Json]) -> Iterator[tuple[str, str]]:
                 for row in offers if isinstance(offers, list) else []:
                     if row.get("logo_path"):
                         yield row["logo_path"], row["provider_name"]
+
+
+def named_posters(shows: Mapping[int, Json]) -> Iterator[tuple[str, str]]:
+    """(poster_path, name) of every show that has a poster."""
+    for show in shows.values():
+        if show.get("poster_path"):
+            yield show["poster_path"], show["name"]

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from demo import replies
 from demo.api import Api
-from demo.logos import content_type, draw_logo
+from demo.logos import content_type, draw_logo, draw_poster
 from demo.replies import ERROR_OF_STATUS, Json, demo_shows, error_body
 from demo.server import Reply, Request, Server
 
@@ -49,7 +49,7 @@ class Upstream:
         self.episodes: dict[str, int] = {}  # IMDb id of an episode -> TMDb id of its show
         self.changed: list[int] = []  # what /tv/changes tells
         self.images: dict[str, bytes] = {}  # path -> bytes; what is not here is drawn
-        self.draw = draw or self.draw_named_logo
+        self.draw = draw or self.draw_named
         self.imdb_ids = imdb_ids
         self.key, self.bearer = key, bearer
         self.latency, self.rate = latency, rate
@@ -220,14 +220,17 @@ class Upstream:
             return Reply(304, b"", headers)
         return Reply(200, body, headers)
 
-    def draw_named_logo(self, path: str) -> bytes | None:
-        """A logo with the name of the first entity that has this logo path; None where none has it.
+    def draw_named(self, path: str) -> bytes | None:
+        """A logo or poster with the name of the first entity or show that has this path; None where none has it.
 
         An SVG is found under .png as well: TMDb renders it when it is asked to.
         """
         for logo_path, name in replies.named_logos(self.shows):
             if path in (logo_path, re.sub(r"\.svg$", ".png", logo_path)):
                 return draw_logo(name, logo_path)
+        for poster_path, name in replies.named_posters(self.shows):
+            if path == poster_path:
+                return draw_poster(name, poster_path)
         return None
 
     def _desk(self, request: Request) -> Reply:

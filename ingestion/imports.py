@@ -1,13 +1,14 @@
 """Shows from a CSV file into the catalogue: a line makes a show, fills what one lacks, or is refused with a reason.
 
 What the catalogue holds is never changed by a file: it may fill an empty column that no editor has locked.
+A show in the trash, or one that was merged into another, is not brought back: its line is excluded.
 """
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -18,7 +19,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.changes import Author, change_of, save_changes, value_change
+from catalog.edits import lock_change
 from catalog.models import Change, Show
+from ingestion.exclusions import exclusion_reasons, short_name
 from ingestion.matching import same_name
 from ingestion.models import SyncRun
 from ingestion.report import first_line
@@ -29,14 +32,16 @@ KIND = "import_shows"
 CHUNK = 1000  # lines in one transaction
 UPDATE_BATCH = 200  # rows in one UPDATE: its CASE grows with the square
 
+EXCLUDED = "excluded"
+
 FILLED = ("imdb_id", "tmdb_id", "premiere_date", "override")
 FLAGS = {"imdb_id": "needs_imdb_resolution", "tmdb_id": "needs_tmdb_resolution"}
-READ = ("name", *FILLED, *FLAGS.values(), "locked_fields")  # raw replies are large: not these
+READ = ("name", *FILLED, *FLAGS.values(), "locked_fields", "deleted_at")  # raw replies are large: not these
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one line: `kind` is created, updated, unchanged or failed."""
+    """What became of one line: `kind` is created, updated, unchanged, excluded or failed."""
 
     line: int
     kind: str
@@ -48,7 +53,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class Report:
-    """How an import went. `error` is set when the file could not be read to its end."""
+    """How an import went. `error` is set when the file could not be read to its end.
+
+    `counts` names excluded lines only where there are some.
+    """
 
     dry_run: bool = False
     run_id: int | None = None
@@ -164,8 +172,15 @@ def plan_lines(lines: Iterable[GoodLine], shows: Iterable[Show], author: Author,
         except LineError as error:
             plan.outcomes.append(_failed(line, str(error), error.show_id))
         else:
-            plan.seen.update(dict.fromkeys(line.ids, line.number))
+            if plan.outcomes[-1].kind != EXCLUDED:
+                plan.seen.update(dict.fromkeys(line.ids, line.number))
     return plan
+
+
+def explained(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """The outcomes, those of excluded lines with the reason."""
+    reasons = exclusion_reasons(o.show_id for o in outcomes if o.kind == EXCLUDED and o.show_id is not None)
+    return [replace(o, reason=reasons.get(o.show_id, "")) if o.show_id in reasons else o for o in outcomes]
 
 
 def _import_lines(
@@ -185,10 +200,10 @@ def _import_lines(
         else:
             plan = plan_lines(good, _find_shows(good, lock=False), Author(), seen)
             seen |= plan.seen
-            done = plan.outcomes
+            done = explained(plan.outcomes)
         outcomes = sorted(chain(bad, done), key=lambda outcome: outcome.line)
         for outcome in outcomes:
-            report.counts[outcome.kind] += 1
+            report.counts[outcome.kind] = report.counts.get(outcome.kind, 0) + 1
             if on_outcome is not None:
                 on_outcome(outcome)
         if run is not None:
@@ -224,16 +239,16 @@ def _save(lines: Sequence[GoodLine], author: Author, seen: dict[str | int, int])
         Show.objects.bulk_update(plan.updated.values(), columns, batch_size=UPDATE_BATCH)
         save_changes(plan.changes)
     seen |= plan.seen  # not before: a chunk that was rolled back has no good lines
-    return plan.outcomes
+    return explained(plan.outcomes)
 
 
 def _find_shows(lines: Iterable[GoodLine], *, lock: bool) -> list[Show]:
-    """The shows with one of the lines' ids, locked against an editor's save where asked for."""
+    """The shows with one of the lines' ids, the trash too; locked against an editor's save where asked for."""
     ids = [line_id for line in lines for line_id in line.ids]
     wanted = Q(imdb_id__in=[i for i in ids if isinstance(i, str)]) | Q(
         tmdb_id__in=[i for i in ids if isinstance(i, int)]
     )
-    shows = Show.objects.filter(wanted).only(*READ).order_by("pk")
+    shows = Show.all_objects.filter(wanted).only(*READ).order_by("pk")
     return list(shows.select_for_update() if lock else shows)
 
 
@@ -243,11 +258,14 @@ def _plan_line(
     for line_id in line.ids:
         if earlier := seen.get(line_id) or plan.seen.get(line_id):
             raise LineError(f"repeats line {earlier}")
+    if removed := next((by_id[one] for one in line.ids if one in by_id and by_id[one].deleted_at), None):
+        return Outcome(line.number, EXCLUDED, removed.name, removed.pk)
     show = _show_of(line, by_id)
     if show is None:
         show = _new_show(line)
         plan.created.append(show)
         kind = Change.Kind.CREATED
+        locks = lock_change([], show.locked_fields)
         fields = {
             name: value_change(None, value)
             for name in ("name", *FILLED, *FLAGS.values())
@@ -255,12 +273,14 @@ def _plan_line(
         }
     else:
         kind = Change.Kind.UPDATED
+        locked = show.locked_fields
         fields = _fill(show, line)
+        locks = lock_change(locked, show.locked_fields)
         if not fields:
             return Outcome(line.number, "unchanged", show.name, show.pk)
         plan.updated[show.pk] = show
         plan.filled |= fields.keys()
-    plan.changes.append(change_of(show.pk, kind, fields, author))
+    plan.changes.append(change_of(show.pk, kind, fields | locks, author))
     return Outcome(line.number, kind.value, show.name, show.pk, tuple(fields))
 
 
@@ -271,14 +291,14 @@ def _show_of(line: GoodLine, by_id: dict[str | int, Show]) -> Show | None:
         return None
     show = found[0]
     if found[-1].pk != show.pk:
-        raise LineError(f"imdb_id is {_short(show)}'s and tmdb_id is {_short(found[-1])}'s", show)
+        raise LineError(f"imdb_id is {short_name(show)}'s and tmdb_id is {short_name(found[-1])}'s", show)
     for name in FLAGS:
         ours, theirs = getattr(show, name), getattr(line, name)
         if None not in (ours, theirs) and ours != theirs:
-            raise LineError(f"{name} {theirs} differs from the catalogue's {ours} of {_short(show)}", show)
+            raise LineError(f"{name} {theirs} differs from the catalogue's {ours} of {short_name(show)}", show)
         if ours is None and theirs is not None and not same_name(show.name, line.name):
             # Lists found in the wild give one show's id to another: an id is filled only under the same name.
-            raise LineError(f"its id is that of {_short(show)!r}, another name, so its {name} is not taken", show)
+            raise LineError(f"its id is that of {short_name(show)!r}, another name, so its {name} is not taken", show)
     return show
 
 
@@ -313,12 +333,6 @@ def _fill(show: Show, line: GoodLine) -> dict[str, list[Any]]:
     if fields:
         show.updated_at = timezone.now()  # a bulk update does not
     return fields
-
-
-def _short(show: Show) -> str:
-    """A show's name on one printable line."""
-    name = "".join(c if c.isprintable() else " " for c in " ".join(show.name.split()))
-    return name if len(name) <= 60 else name[:57] + "..."
 
 
 def _failed(line: GoodLine, reason: str, show_id: UUID | None = None) -> Outcome:

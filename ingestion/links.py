@@ -171,6 +171,8 @@ def diff_offers(
             region=key[0],
             offer_type=key[1],
             provider_id=key[2],
+            display_priority=row[1],
+            link=row[2],
             first_seen_at=row[3],
             last_seen_at=max(last_seen or row[3], row[3]),
         )
@@ -181,6 +183,8 @@ def diff_offers(
         return f"{key[0]} {key[1]} {entity_label(known[key[2]].provider_name, key[2])}"
 
     change = set_change([label(key) for key in sorted(stored)], [label(key) for key in sorted(said)])
+    if change is not None:
+        change.pop("at", None)  # offers have no order of their own
     if changed:
         change = (change or {"added": [], "removed": []}) | {"changed": [label(key) for key in sorted(changed)]}
     return change

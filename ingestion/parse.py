@@ -144,19 +144,25 @@ def parse_find(payload: object) -> records.FoundTitles:
     rows = {key: list(read_objects(found, key)) for key in _FIND_LISTS}
     shows: dict[int, records.FoundShow] = {}
     for where, row in rows["tv_results"]:
-        show = records.FoundShow(
-            tmdb_id=read_id(row, "id", where),
-            name=read_text(row, "name", where),
-            original_name=read_text(row, "original_name", where),
-            first_air_date=read_date(row, "first_air_date", where),
-            poster_path=read_image_path(row, "poster_path", where),
-            through_episode=False,
-        )
+        show = _found_show(row, where)
         shows.setdefault(show.tmdb_id, show)
     for where, row in rows["tv_episode_results"] + rows["tv_season_results"]:
         show_id = read_id(row, "show_id", where)
         # Name, date and picture of such a row are the episode's own.
         shows.setdefault(show_id, records.FoundShow(show_id, None, None, None, None, through_episode=True))
+    return records.FoundTitles(tuple(shows.values()))
+
+
+def parse_search(payload: object) -> records.FoundTitles:
+    """One page of /search/tv: 20 rows at most, the best match first. An id counts once.
+
+    https://developer.themoviedb.org/reference/search-tv
+    """
+    found = read_reply(payload)
+    shows: dict[int, records.FoundShow] = {}
+    for where, row in read_objects(found, "results"):
+        show = _found_show(row, where)
+        shows.setdefault(show.tmdb_id, show)
     return records.FoundTitles(tuple(shows.values()))
 
 
@@ -168,6 +174,18 @@ def parse_changes(payload: object) -> records.ChangedIds:
     changes = read_reply(payload)
     ids = dict.fromkeys(read_id(row, "id", where) for where, row in read_objects(changes, "results"))
     return records.ChangedIds(tuple(ids), read_count(changes, "page"), read_count(changes, "total_pages"))
+
+
+def _found_show(row: Row, where: str) -> records.FoundShow:
+    """A show as lists carry it: without its networks."""
+    return records.FoundShow(
+        tmdb_id=read_id(row, "id", where),
+        name=read_text(row, "name", where),
+        original_name=read_text(row, "original_name", where),
+        first_air_date=read_date(row, "first_air_date", where),
+        poster_path=read_image_path(row, "poster_path", where),
+        through_episode=False,
+    )
 
 
 def _provider(row: Row, where: str, known: _Providers) -> records.ProviderRecord:

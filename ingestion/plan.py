@@ -9,6 +9,7 @@ import orjson
 
 from catalog.changes import set_change, value_change
 from catalog.models import Show
+from catalog.models.show import NAMES, search_keys
 from ingestion.columns import show_columns
 from ingestion.links import LinkWrites, diff_companies, diff_networks, diff_offers
 from ingestion.merge import merge
@@ -93,12 +94,14 @@ def plan_record(show: Show, fetched: Fetched, stored: Stored, now: datetime) -> 
     values |= resolution_flags(show, fetched, values, beside)
 
     plan = Plan(Saved(show.pk, show.name, Outcome.UPDATED, note, told=frozenset(upstream)), values)
-    changes = columns_change(show, values) | plan_links(plan, show, fetched, stored, now)
+    changes = columns_change(show, values) | plan_links(plan, show, fetched, stored, now, beside)
     plan.saved.changes = changes
     plan.saved.outcome = Outcome.UPDATED if changes else Outcome.UNCHANGED
     plan.saved.blanked = blanked(show, values, plan, stored)
     if beside != show.upstream_values:
         values["upstream_values"] = beside
+    if NAMES & values.keys():
+        values |= search_keys(*(values.get(name, getattr(show, name)) for name in ("name", "tmdb_name", "imdb_title")))
     if show.pk in stored.with_candidates:
         plan.candidates = []  # it is settled, by this match or by an editor
     plan_states(plan, show, fetched, stored)
@@ -127,7 +130,9 @@ def resolution_flags(show: Show, fetched: Fetched, values: dict[str, Any], besid
     return {name: flag for name, flag in flags.items() if getattr(show, name) != flag}
 
 
-def plan_links(plan: Plan, show: Show, fetched: Fetched, stored: Stored, now: datetime) -> dict[str, Any]:
+def plan_links(
+    plan: Plan, show: Show, fetched: Fetched, stored: Stored, now: datetime, beside: dict[str, Any]
+) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if fetched.record and Stage.ENTITIES in fetched.stages:
         changes["networks"] = diff_networks(
@@ -138,6 +143,11 @@ def plan_links(plan: Plan, show: Show, fetched: Fetched, stored: Stored, now: da
             plan.networks,
             locked=show.is_locked("networks"),
         )
+        if show.is_locked("networks"):
+            said = [stored.networks[network.id] for network in fetched.record.networks]
+            beside["networks"] = list(dict.fromkeys(network.merged_into_id or network.pk for network in said))
+        if show.is_locked("production_companies"):
+            beside["production_companies"] = list(dict.fromkeys(c.id for c in fetched.record.production_companies))
         changes["production_companies"] = diff_companies(
             show.pk,
             [company.id for company in fetched.record.production_companies],

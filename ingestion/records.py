@@ -98,7 +98,7 @@ class ShowRecord:
 
 @dataclass(frozen=True, slots=True)
 class FoundShow:
-    """A candidate for an external id. Behind an episode or a season only the id of the show is known."""
+    """A candidate for an external id or a name. Behind an episode or a season only the show's id is known."""
 
     tmdb_id: int
     name: str | None
@@ -110,7 +110,7 @@ class FoundShow:
 
 @dataclass(frozen=True, slots=True)
 class FoundTitles:
-    """The shows found, distinct by id: direct hits first, in upstream's order. Empty if it is no show's."""
+    """The shows found, distinct by id: direct hits first, in upstream's order. Empty if there is none."""
 
     shows: tuple[FoundShow, ...]
 

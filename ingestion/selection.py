@@ -142,11 +142,10 @@ def max_age(stage: Stage, tmdb_status: str | None) -> timedelta:
 
 
 def selected_shows(options: Options) -> QuerySet[Show]:
+    shows: QuerySet[Show] = Show.objects.all()
     if not options.is_selection:
-        return Show.objects.all()
-    return Show.objects.filter(
-        Q(pk__in=options.show_ids) | Q(tmdb_id__in=options.tmdb_ids) | Q(imdb_id__in=options.imdb_ids)
-    )
+        return shows
+    return shows.filter(Q(pk__in=options.show_ids) | Q(tmdb_id__in=options.tmdb_ids) | Q(imdb_id__in=options.imdb_ids))
 
 
 def unknown_ids(options: Options) -> list[str]:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from catalog.models import Network, ProductionCompany, Show, ShowNetwork, ShowProductionCompany, WatchProvider
 from ingestion.entities import entity_columns, load_entities, merge_entities, provider_columns, save_entities
 from ingestion.links import OfferKey, OfferRow, links_by_show, offers_by_show
@@ -67,7 +69,7 @@ class Stored:
         self.imdb_holders: dict[str, Show] = {}
         if not tmdb_ids and not imdb_ids:
             return
-        holders = Show.objects.filter(tmdb_id__in=tmdb_ids) | Show.objects.filter(imdb_id__in=imdb_ids)
+        holders = Show.all_objects.filter(Q(tmdb_id__in=tmdb_ids) | Q(imdb_id__in=imdb_ids))  # the trash too
         for show in holders.only("name", "tmdb_id", "imdb_id").order_by():
             if show.tmdb_id is not None:
                 self.tmdb_holders[show.tmdb_id] = show

@@ -23,3 +23,7 @@ from .settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TMDB_BACKOFF = 0.01
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
+    # A file, as an installation has: the server that a browser test talks to is a second connection, and those of a
+    # database in memory lock each other's tables.
+    DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.mkdtemp(prefix='trr-test-')}/db.sqlite3"}  # noqa: F405

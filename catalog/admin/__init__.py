@@ -2,9 +2,43 @@
 
 from django.contrib import admin
 
-from . import change, entities, show
+from . import (
+    access,
+    batch,
+    bulk,
+    cells,
+    change,
+    dashboard,
+    diff,
+    entities,
+    import_export,
+    merge,
+    people,
+    revert,
+    review,
+    saved_views,
+    show,
+    trash,
+)
 
-__all__ = ["change", "entities", "show"]
+__all__ = [
+    "access",
+    "batch",
+    "bulk",
+    "cells",
+    "change",
+    "dashboard",
+    "diff",
+    "entities",
+    "import_export",
+    "merge",
+    "people",
+    "revert",
+    "review",
+    "saved_views",
+    "show",
+    "trash",
+]
 
 admin.site.site_header = admin.site.site_title = "TRR"
 admin.site.index_title = "Catalogue and syncs"

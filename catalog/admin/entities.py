@@ -1,23 +1,23 @@
 """Networks, companies and providers: upstream's facts to read, and logos to replace."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
+from catalog.admin.author import author_of
 from catalog.admin.filters import LogoFilter, MergedFilter
-from catalog.admin.show import author_of, counted
+from catalog.admin.show import counted
 from catalog.duplicates import MergeRefused, merge_networks
 from catalog.logos import MAX_BYTES, UnusableLogo, read_logo, upload_logo
 from catalog.models import Logo, Network, ProductionCompany, WatchProvider
-
-if TYPE_CHECKING:
-    LogoModelAdmin = admin.ModelAdmin[Any]
-else:
-    LogoModelAdmin = admin.ModelAdmin
 
 HOSTED = (
     "hosted_logo_link",
@@ -31,7 +31,9 @@ HOSTED = (
 
 class LogoForm(forms.ModelForm):
     new_logo = forms.FileField(
-        required=False, help_text="PNG, JPEG, WEBP or GIF, at most 5 MB. It stays until you unlock the logo."
+        required=False,
+        widget=UnfoldAdminFileFieldWidget,
+        help_text="PNG, JPEG, WEBP or GIF, at most 5 MB. It stays until you unlock the logo.",
     )
 
     def clean_new_logo(self) -> bytes | None:
@@ -47,12 +49,13 @@ class LogoForm(forms.ModelForm):
         return bytes(content)
 
 
-class LogoAdmin(LogoModelAdmin):
+class LogoAdmin(ModelAdmin):
     """Rows come and go with the syncs; an editor changes the logo alone."""
 
     form = LogoForm
     list_per_page = 100
     show_full_result_count = False
+    search_help_text = "Name, or id of TMDb."
     actions: tuple[str, ...] = ("mirror_again",)
     name_field = "name"
     upstream: tuple[str, ...] = ("origin_country", "tmdb_logo_path", "tmdb_fetched_at")
@@ -64,7 +67,8 @@ class LogoAdmin(LogoModelAdmin):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("tmdb_meta")
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.defer("tmdb_meta")
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return (
@@ -72,9 +76,7 @@ class LogoAdmin(LogoModelAdmin):
             self.name_field,
             self.opts.pk.name if self.opts.pk else "pk",
             "origin_country",
-            "hosted_logo_link",
-            "logo_locked",
-            "logo_error",
+            "state_of_logo",
         )
 
     def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
@@ -106,16 +108,17 @@ class LogoAdmin(LogoModelAdmin):
     @admin.display(description="logo")
     def thumbnail(self, entity: Logo) -> str:
         url = entity.hosted_logo_url
-        # On grey, as many logos are drawn in plain white or plain black.
-        return (
-            format_html(
-                '<img src="{}" alt="" loading="lazy" style="max-height:32px;max-width:96px;background:#888;'
-                'padding:2px">',
-                url,
-            )
-            if url
-            else ""
-        )
+        return format_html('<img class="desk-logo" src="{}" alt="" loading="lazy">', url) if url else ""
+
+    @admin.display(description="state of the logo")
+    def state_of_logo(self, entity: Logo) -> str:
+        if entity.logo_locked:
+            return badge("locked")
+        if entity.logo_error:
+            return format_html("{} {}", badge("failed", "bad"), entity.logo_error)
+        if entity.needs_logo:
+            return badge("waits for the next sync", "warn")
+        return "" if entity.hosted_logo_key else "none upstream"
 
     @admin.display(description="hosted logo")
     def hosted_logo_link(self, entity: Logo) -> str:
@@ -139,9 +142,14 @@ class NetworkAdmin(LogoAdmin):
     upstream = ("origin_country", "merged_into", "tmdb_logo_path", "tmdb_fetched_at")
     actions = ("mirror_again", "merge_into_largest")
     list_select_related = ("merged_into",)
+    ordering = ("name", "id")  # an annotated queryset loses the model's
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        networks: QuerySet[Any] = super().get_queryset(request).annotate(show_count=Count("show_networks"))
+        networks: QuerySet[Any] = (
+            super()
+            .get_queryset(request)
+            .annotate(show_count=Count("show_networks", filter=Q(show_networks__show__deleted_at__isnull=True)))
+        )
         return networks
 
     def get_list_display(self, request: HttpRequest) -> Any:
@@ -151,8 +159,9 @@ class NetworkAdmin(LogoAdmin):
         return (*super().get_list_filter(request), MergedFilter)
 
     @admin.display(description="shows", ordering="show_count")
-    def number_of_shows(self, network: Any) -> int:
-        return int(network.show_count)
+    def number_of_shows(self, network: Any) -> str:
+        address = reverse("admin:catalog_show_changelist")
+        return format_html('<a href="{}?network={}">{}</a>', address, network.pk, network.show_count)
 
     @admin.action(description="Merge into the one with the most shows", permissions=["change"])
     def merge_into_largest(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -180,3 +189,7 @@ class ProductionCompanyAdmin(LogoAdmin):
 class WatchProviderAdmin(LogoAdmin):
     name_field = "provider_name"
     upstream = ("display_priority", "origin_country", "tmdb_logo_path", "tmdb_fetched_at")
+
+
+def badge(text: str, tone: str = "") -> SafeString:
+    return format_html('<span class="desk-badge {}">{}</span>', tone, text)

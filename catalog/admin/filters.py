@@ -1,12 +1,103 @@
-"""List filters: each is one question that an editor asks of a list."""
+"""Filters of admin's lists: those of shows as a bar of fields, those of other lists as Django's own."""
 
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import Case, F, Q, QuerySet, When
+from django.http import Http404, HttpRequest, JsonResponse
+from django.urls import URLPattern, path
+
+from catalog.admin import desk
+from catalog.changes import entity_label
+from catalog.models import Network, SavedView, Show, WatchProvider
+from catalog.show_filters import contribute, show_filters
+
+contribute(desk.filters)
+
+# Whose names a field completes: the model, and the column of its names.
+COMPLETED: Final[dict[str, tuple[type[Any], str]]] = {
+    "network": (Network, "name"),
+    "provider": (WatchProvider, "provider_name"),
+}
+MOST_NAMES = 20
+
+
+def statuses() -> list[tuple[str, str]]:
+    found = Show.objects.filter(tmdb_status__isnull=False).order_by("tmdb_status").values_list("tmdb_status", flat=True)
+    return [(status, status) for status in found.distinct()]
+
+
+# Answers that are known from the data alone.
+FROM_DATA: Final[dict[str, Callable[[], list[tuple[str, str]]]]] = {"status": statuses}
+
+
+@dataclass(frozen=True, slots=True)
+class FilterField:
+    """A filter of shows as a form shows it: a choice where its answers are known, else a text."""
+
+    parameter: str
+    label: str
+    value: str
+    answers: list[tuple[str, str]]
+    is_completed: bool
+    errors: Sequence[str]
+    of_view: bool  # an empty answer must then be said, as it takes the view's away
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the value is none of those to choose from."""
+        return bool(self.value) and self.value not in dict(self.answers)
+
+
+def filter_fields(
+    values: Mapping[str, str], errors: Mapping[str, Sequence[str]], view: SavedView | None
+) -> list[FilterField]:
+    """The fields of all filters of shows, with what is asked now and what was wrong about it."""
+    return [
+        FilterField(
+            each.parameter,
+            each.label,
+            values.get(each.parameter, ""),
+            [*FROM_DATA.get(each.parameter, list)(), *each.answers()],
+            each.parameter in COMPLETED,
+            errors.get(each.parameter, ()),
+            view is not None and each.parameter in view.params,
+        )
+        for each in show_filters()
+    ]
+
+
+def names_like(parameter: str, text: str) -> list[str]:
+    """Names that contain `text`, those that begin with it first, in the form that the filter takes."""
+    model, column = COMPLETED[parameter]
+    found = model.objects.filter(**{f"{column}__icontains": text}).annotate(
+        later=Case(When(**{f"{column}__istartswith": text}, then=0), default=1)
+    )
+    return [
+        entity_label(name, pk)
+        for name, pk in found.order_by("later", column, "pk").values_list(column, "pk")[:MOST_NAMES]
+    ]
+
+
+def pages(model_admin: Any) -> list[URLPattern]:
+    def names(request: HttpRequest, parameter: str) -> JsonResponse:
+        """Completes the name that is typed into the field of a filter: ?term= -> {"names": [...]}."""
+        if not model_admin.has_view_permission(request):
+            raise PermissionDenied
+        if parameter not in COMPLETED:
+            raise Http404
+        text = request.GET.get("term", "").strip().replace("\x00", "")
+        return JsonResponse({"names": names_like(parameter, text)})
+
+    wrap = model_admin.admin_site.admin_view
+    return [path("names/<slug:parameter>/", wrap(names), name="catalog_show_names")]
+
+
+desk.pages.append(pages)
 
 
 class Answers(admin.SimpleListFilter):
@@ -20,32 +111,6 @@ class Answers(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         answer = self.answers.get(self.value() or "")
         return queryset.filter(answer[1]) if answer else queryset
-
-
-class LockedFilter(Answers):
-    title = "locked"
-    parameter_name = "locked"
-    answers: ClassVar = {
-        "yes": ("Some field is locked", ~Q(locked_fields=[])),
-        "no": ("No field is locked", Q(locked_fields=[])),
-    }
-
-
-class GoneFilter(Answers):
-    title = "gone upstream"
-    parameter_name = "gone"
-    answers: ClassVar = {"yes": ("TMDb no longer knows its id", Q(needs_tmdb_resolution=True, tmdb_id__isnull=False))}
-
-
-class OverrideFilter(Answers):
-    title = "override"
-    parameter_name = "override_is"
-    answers: ClassVar = {
-        "none": ("None", Q(override="")),
-        "skip": ("SKIP", Q(override="SKIP")),
-        "y": ("Y", Q(override="Y")),
-        "number": ("A number of episodes", ~Q(override__in=("", "SKIP", "Y"))),
-    }
 
 
 class LogoFilter(Answers):

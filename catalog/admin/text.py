@@ -1,8 +1,11 @@
 """How admin writes values and changes, as escaped HTML."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Field
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -12,13 +15,18 @@ from catalog.models import Change, Show
 from catalog.models.change import Kind
 
 LONGEST = 80  # characters of one value
+FEW = 5  # items of a set that are named
 NOTHING = "(nothing)"
 
 
 def label(name: str) -> str:
     """A column's or a relation's name as people read it."""
-    field = {field.name: field for field in Show._meta.get_fields()}.get(name)
-    return capfirst(str(field.verbose_name)) if isinstance(field, Field) else capfirst(name.replace("_", " "))
+    try:
+        field = Show._meta.get_field(name)
+    except FieldDoesNotExist:
+        field = None
+    text = str(field.verbose_name) if isinstance(field, Field) else name.replace("_", " ")
+    return capfirst(text.replace("tmdb", "TMDb").replace("imdb", "IMDb"))
 
 
 def short(value: Any) -> str:
@@ -27,6 +35,59 @@ def short(value: Any) -> str:
     if isinstance(value, list):
         value = ", ".join(str(item) for item in value)
     return Truncator(str(value)).chars(LONGEST)
+
+
+# The largest unit in which an age is told, from this age on.
+UNITS = (
+    (timedelta(days=730), timedelta(days=365), "y"),
+    (timedelta(days=90), timedelta(days=30), "mo"),
+    (timedelta(days=1), timedelta(days=1), "d"),
+    (timedelta(hours=1), timedelta(hours=1), "h"),
+    (timedelta(minutes=1), timedelta(minutes=1), "min"),
+)
+
+
+def age(then: datetime, now: datetime) -> str:
+    """How long ago, like `3 h` or `2 d`; `now` for less than a minute."""
+    passed = now - then
+    for least, unit, name in UNITS:
+        if passed >= least:
+            return f"{passed // unit} {name}"
+    return "now"
+
+
+def moment(ts: datetime) -> str:
+    return f"{ts:%Y-%m-%d %H:%M} UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One entry of `Change.fields` in its parts: of a set, `before` is what left it and `after` what joined."""
+
+    label: str
+    before: str
+    after: str
+    is_set: bool = False
+    note: str = ""
+
+
+def difference(name: str, change: Any) -> Difference:
+    if isinstance(change, Mapping):
+        words = label if name == "locked_fields" else str
+        before, after = (joined(map(words, change.get(key) or ())) for key in ("removed", "added"))
+        changed = change.get("changed") or ()
+        return Difference(label(name), before, after, is_set=True, note=f"{len(changed)} changed" if changed else "")
+    if isinstance(change, list) and len(change) == 2:
+        return Difference(label(name), short(change[0]), short(change[1]))
+    return Difference(label(name), "", short(change))
+
+
+def joined(items: Any) -> str:
+    """A few of them by name, the rest by number."""
+    texts = [str(item) for item in items or ()]
+    rest = len(texts) - FEW
+    text = Truncator(", ".join(texts[:FEW])).chars(2 * LONGEST)
+    return f"{text} and {rest} more" if rest > 0 else text
 
 
 def describe_field(name: str, change: Any) -> str:

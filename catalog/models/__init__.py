@@ -1,16 +1,23 @@
 """What we know about shows: the rows that are the truth for admin, API and exports."""
 
+from .access import AccessEvent
+from .batch import Batch
 from .change import Change
+from .desk import ReviewMark, SavedView
 from .entities import Logo, Network, ProductionCompany, WatchProvider
 from .links import PastWatchProvider, ShowNetwork, ShowProductionCompany, ShowWatchProvider
 from .show import Show
 
 __all__ = [
+    "AccessEvent",
+    "Batch",
     "Change",
     "Logo",
     "Network",
     "PastWatchProvider",
     "ProductionCompany",
+    "ReviewMark",
+    "SavedView",
     "Show",
     "ShowNetwork",
     "ShowProductionCompany",

@@ -79,6 +79,8 @@ class PastWatchProvider(models.Model):
     region = models.CharField()
     offer_type = models.CharField()
     provider = models.ForeignKey(WatchProvider, on_delete=models.PROTECT, related_name="past_offers")
+    display_priority = models.IntegerField(null=True, blank=True)
+    link = models.CharField(null=True, blank=True)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
 

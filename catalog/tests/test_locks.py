@@ -7,6 +7,8 @@ from catalog.models import Show
 # Columns that neither upstream fills as facts nor people write.
 OWN_COLUMNS = {"id", "tmdb_meta", "imdb_meta", "tmdb_fetched_at", "imdb_fetched_at", "created_at", "updated_at"}
 LOCK_COLUMNS = {"locked_fields", "upstream_values"}
+LIFE_COLUMNS = {"deleted_at", "merged_into"}
+SEARCH_COLUMNS = {"name_key", "alias_keys"}
 
 
 def test_every_upstream_field_is_a_column_of_show() -> None:
@@ -17,7 +19,10 @@ def test_every_upstream_field_is_a_column_of_show() -> None:
 
 
 def test_every_column_of_show_is_in_exactly_one_group() -> None:
-    groups = (set(UPSTREAM_FIELDS), set(EDITORIAL_FIELDS), set(RESOLUTION_FLAGS.values()), OWN_COLUMNS, LOCK_COLUMNS)
+    groups = (
+        *(set(UPSTREAM_FIELDS), set(EDITORIAL_FIELDS), set(RESOLUTION_FLAGS.values())),
+        *(OWN_COLUMNS, LOCK_COLUMNS, LIFE_COLUMNS, SEARCH_COLUMNS),
+    )
 
     assert sum(map(len, groups)) == len(set.union(*groups))
     assert set.union(*groups) == {field.name for field in Show._meta.concrete_fields}
@@ -25,12 +30,13 @@ def test_every_column_of_show_is_in_exactly_one_group() -> None:
 
 def test_every_lockable_relation_is_a_relation_of_show() -> None:
     assert all(Show._meta.get_field(name).is_relation for name in LOCKABLE_RELATIONS)
-    assert set(UPSTREAM_FIELDS) | set(LOCKABLE_RELATIONS) == LOCKABLE
+    assert set(UPSTREAM_FIELDS) | set(LOCKABLE_RELATIONS) | {"override"} == LOCKABLE
 
 
-def test_editorial_fields_are_no_upstream_fields_and_need_no_lock() -> None:
+def test_editorial_fields_are_no_upstream_fields_and_but_for_override_need_no_lock() -> None:
     assert set(EDITORIAL_FIELDS) == {"tags", "listed_on", "override"}
-    assert LOCKABLE.isdisjoint(EDITORIAL_FIELDS)
+    assert set(EDITORIAL_FIELDS).isdisjoint(UPSTREAM_FIELDS)
+    assert LOCKABLE & set(EDITORIAL_FIELDS) == {"override"}
     assert set(EDITORIAL_FIELDS) < EDITABLE
 
 

@@ -126,6 +126,93 @@ def _find(upstream: Upstream, session: requests.Session, imdb_id: str) -> dict[s
     return answer.json()
 
 
+# /search/tv
+
+
+def _search(upstream: Upstream, session: requests.Session, **params: object) -> requests.Response:
+    return session.get(f"{upstream.api_url}/search/tv", params=params)
+
+
+def test_a_search_answers_a_page_of_rows_in_list_shape(upstream: Upstream, session: requests.Session) -> None:
+    page = _search(upstream, session, query="real housewives beverly").json()
+
+    assert (page["page"], page["total_pages"], page["total_results"]) == (1, 1, 1)
+    [row] = page["results"]
+    assert (row["id"], row["genre_ids"], row["first_air_date"]) == (BEVERLY_HILLS, [10764], "2010-10-14")
+    assert not {"networks", "genres", "media_type", "external_ids"} & set(row)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("TOP GEAR", True),
+        ("top ge", True),
+        ("Tóp Gear", True),
+        ("gear top", True),
+        ("op gear", False),
+        ("top gear us", False),
+        ("%", False),
+    ],
+)
+def test_a_search_goes_by_the_beginnings_of_words(
+    upstream: Upstream, session: requests.Session, query: str, found: bool
+) -> None:
+    answer = _search(upstream, session, query=query)
+
+    assert (TOP_GEAR in [row["id"] for row in answer.json().get("results", [])]) == found
+
+
+def test_a_search_finds_the_original_name_and_prefers_the_very_name(session: requests.Session) -> None:
+    shows = {
+        1: {"id": 1, "name": "Island Again"},
+        2: {"id": 2, "name": "Island"},
+        3: {"id": 3, "name": "X", "original_name": "Island"},
+    }
+
+    with Upstream(shows) as upstream:
+        page = _search(upstream, session, query="island").json()
+
+    assert [row["id"] for row in page["results"]] == [2, 3, 1]
+
+
+def test_a_search_is_held_to_a_year(upstream: Upstream, session: requests.Session) -> None:
+    right, wrong = (
+        _search(upstream, session, query="Beverly Hills", first_air_date_year=year).json() for year in (2010, 2011)
+    )
+
+    assert (right["total_results"], wrong["total_results"], wrong["total_pages"]) == (1, 0, 1)
+
+
+def test_a_search_comes_twenty_to_a_page(session: requests.Session) -> None:
+    with Upstream({number: {"id": number, "name": f"Island {number}"} for number in range(1, 46)}) as upstream:
+        page = _search(upstream, session, query="island", page=3).json()
+
+    assert (page["total_pages"], page["total_results"]) == (3, 45)
+    assert [row["id"] for row in page["results"]] == list(range(41, 46))
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "said"),
+    [
+        ({}, 422, {"errors": ["query must be provided"]}),
+        ({"query": " "}, 422, {"errors": ["query must be provided"]}),
+    ],
+)
+def test_a_search_for_nothing_is_refused(
+    upstream: Upstream, session: requests.Session, params: dict[str, str], status: int, said: dict[str, object]
+) -> None:
+    answer = _search(upstream, session, **params)
+
+    assert (answer.status_code, answer.json()) == (status, said)
+
+
+@pytest.mark.parametrize("page", ["0", "501", "x"])
+def test_a_search_refuses_a_wrong_page(upstream: Upstream, session: requests.Session, page: str) -> None:
+    answer = _search(upstream, session, query="island", page=page)
+
+    assert (answer.status_code, answer.json()["status_code"]) == (400, 22)
+
+
 # /tv/changes and /configuration
 
 
@@ -206,6 +293,22 @@ def test_every_logo_is_a_real_png_and_needs_no_key(upstream: Upstream) -> None:
             assert answer.headers["content-type"] == "image/png"
             with Image.open(io.BytesIO(answer.content)) as image:
                 assert image.format == "PNG"
+
+
+@pytest.mark.parametrize("size", ["w92", "w154", "w342", "original"])
+def test_every_show_has_a_poster_of_its_own_at_any_size(
+    upstream: Upstream, session: requests.Session, size: str
+) -> None:
+    paths = [show["poster_path"] for show in upstream.shows.values()]
+    found = _find(upstream, session, "tt1720601")["tv_results"]
+    assert found[0]["poster_path"] == upstream.shows[BEVERLY_HILLS]["poster_path"]
+
+    posters = [session.get(f"{upstream.image_url}/{size}{path}") for path in paths]
+
+    assert {answer.headers["content-type"] for answer in posters} == {"image/png"}
+    assert len({answer.content for answer in posters}) == len(paths)
+    with Image.open(io.BytesIO(posters[0].content)) as image:
+        assert image.width * 3 == image.height * 2
 
 
 def test_an_unknown_image_or_size_is_404(upstream: Upstream, session: requests.Session) -> None:

@@ -66,13 +66,14 @@ def without_nul(value: object) -> object:
 class TmdbClient:
     """Every question that is asked of TMDb. Methods raise what HttpClient.get raises."""
 
-    def __init__(self, stop: threading.Event | None = None) -> None:
+    def __init__(self, stop: threading.Event | None = None, *, tries: int = 5) -> None:
         token, key = settings.TMDB_BEARER_TOKEN, settings.TMDB_API_KEY
         stop = stop or threading.Event()
         self.api = HttpClient(
             max_bytes=MAX_REPLY,
             auth=BearerAuth(token) if token else ApiKeyAuth(key),
             limiter=make_limiter(settings.TMDB_REQUESTS_PER_SECOND, settings.REDIS_URL),
+            tries=tries,
             backoff=settings.TMDB_BACKOFF,
             stop=stop,
         )
@@ -90,6 +91,13 @@ class TmdbClient:
     def fetch_find(self, imdb_id: str) -> object:
         """https://developer.themoviedb.org/reference/find-by-id"""
         return self._get(f"/find/{imdb_id}", external_source="imdb_id")
+
+    def fetch_search(self, name: str, year: int | None = None, page: int = 1) -> object:
+        """https://developer.themoviedb.org/reference/search-tv; `year` is that of the first air date."""
+        params = {"query": name, "page": str(page)}
+        if year is not None:
+            params["first_air_date_year"] = str(year)
+        return self._get("/search/tv", **params)
 
     def fetch_show(self, tmdb_id: int, append: tuple[str, ...]) -> object:
         """https://developer.themoviedb.org/reference/tv-series-details, with blocks appended (20 at most)."""

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import OperationalError, ProgrammingError
+from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.imports import KIND
@@ -261,3 +262,17 @@ def test_shell_sees_one_line_and_exit_2_without_a_database(url, tmp_path):
 
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_excluded_lines_are_told_and_are_no_failure(write):
+    Show.objects.create(name="Survivor", tmdb_id=14658, deleted_at=timezone.now())
+    path = write("name,tmdb_id\nSurvivor,14658\nThe Voice,41956\n")
+
+    text, listed = run(path), run(path, "--json")
+
+    assert (text.code, text.err, listed.code) == (0, "", 0)
+    assert text.out.splitlines()[0] == "line 2: excluded: Survivor is in the trash"
+    assert text.out.splitlines()[1].startswith("created 1, updated 0, unchanged 0, excluded 1, failed 0 in ")
+    assert json.loads(listed.out)["excluded"] == [
+        {"line": 2, "outcome": "excluded", "name": "Survivor", "reason": "Survivor is in the trash"}
+    ]

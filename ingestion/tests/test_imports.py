@@ -6,9 +6,11 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, OperationalError, connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from catalog.changes import Author
 from catalog.models import Change, Show
+from catalog.trash import delete_show, restore_show
 from ingestion import imports
 from ingestion.imports import Outcome, Report, import_shows, save_lines
 from ingestion.models import SyncFailure, SyncRun
@@ -72,7 +74,8 @@ def test_override_of_the_file_is_locked_as_an_editors():
     known, new = Show.objects.order_by("tmdb_id")
     assert (known.override, known.locked_fields) == ("SKIP", ["name", "override"])
     assert (new.override, new.locked_fields) == ("3", ["override"])
-    assert Change.objects.get(show=known).fields == {"override": ["", "SKIP"]}
+    locked = {"added": ["override"], "removed": []}
+    assert Change.objects.get(show=known).fields == {"override": ["", "SKIP"], "locked_fields": locked}
 
 
 def test_known_show_gets_what_it_lacks():
@@ -423,3 +426,61 @@ def test_updates_go_by_the_batch():
     assert report.counts == counts(updated=lines)
     assert len(queries) < lines / 10
     assert not Show.objects.filter(needs_imdb_resolution=True).exists()
+
+
+# --- what an editor has put away
+
+
+def test_a_show_in_the_trash_stays_there_and_its_line_is_excluded(django_user_model):
+    anna = django_user_model.objects.create_user("anna")
+    show = Show.objects.create(name="Survivor", imdb_id="tt0239195")
+    delete_show(show.pk, Author(user=anna, reason="not reality"))
+
+    report, outcomes = import_text("Survivor,tt0239195,14658,,\nThe Voice,,41956,,\n")
+
+    assert (report.counts, report.status) == (counts(created=1, excluded=1), "succeeded")
+    assert (outcomes[0].kind, outcomes[0].reason) == ("excluded", "Survivor is in the trash (by anna: not reality)")
+    show.refresh_from_db()
+    assert (show.deleted_at is not None, show.tmdb_id) == (True, None)
+    assert Show.objects.get().name == "The Voice"
+    assert not SyncFailure.objects.exists()
+
+
+def test_a_line_of_a_merged_show_says_into_which():
+    kept = Show.objects.create(name="Survivor", tmdb_id=14658)
+    Show.objects.create(name="Survivor (US)", imdb_id="tt0239195", merged_into=kept, deleted_at=timezone.now())
+
+    _, outcomes = import_text("Survivor,tt0239195,14658,,\n")
+
+    assert [(o.kind, o.reason) for o in outcomes] == [("excluded", "Survivor (US) was merged into Survivor")]
+
+
+def test_a_dry_run_excludes_the_same_lines():
+    Show.objects.create(name="Survivor", tmdb_id=14658, deleted_at=timezone.now())
+
+    report, outcomes = import_text("Survivor,,14658,,\nSurvivor,,14658,,\n", dry_run=True)
+
+    assert report.counts == counts(excluded=2)  # nor is the second one told to repeat the first
+    assert {o.reason for o in outcomes} == {"Survivor is in the trash"}
+
+
+def test_a_show_that_was_restored_is_imported_again():
+    show = Show.objects.create(name="Survivor", tmdb_id=14658)
+    delete_show(show.pk, Author(reason="a slip"))
+    restore_show(show.pk, Author())
+
+    report, _ = import_text("Survivor,tt0239195,14658,,\n")
+
+    assert report.counts == counts(updated=1)
+
+
+def test_a_chunk_with_many_excluded_lines_costs_as_many_queries_as_one():
+    sizes = []
+    for first, number in ((1, 1), (100, 40)):
+        for one in range(first, first + number):
+            delete_show(Show.objects.create(name=f"Show {one}", tmdb_id=one).pk, Author())
+        lines = "".join(f"Show {one},,{one},,\n" for one in range(first, first + number))
+        with CaptureQueriesContext(connection) as queries:
+            import_text(lines, dry_run=True)
+        sizes.append(len(queries))
+    assert sizes[0] == sizes[1]

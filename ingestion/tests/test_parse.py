@@ -17,6 +17,7 @@ from ingestion.parse import (
     parse_changes,
     parse_external_ids,
     parse_find,
+    parse_search,
     parse_show,
     parse_watch_providers,
 )
@@ -34,7 +35,14 @@ from ingestion.records import (
 
 Parser = Callable[[object], object]
 
-PARSERS: list[Parser] = [parse_show, parse_watch_providers, parse_external_ids, parse_find, parse_changes]
+PARSERS: list[Parser] = [
+    parse_show,
+    parse_watch_providers,
+    parse_external_ids,
+    parse_find,
+    parse_search,
+    parse_changes,
+]
 FIND_LISTS = ["movie_results", "person_results", "tv_results", "tv_episode_results", "tv_season_results"]
 NEVER: Any = object()  # as a value: take the key out
 
@@ -1021,6 +1029,39 @@ def test_each_of_the_five_lists_must_be_there(key: str, value: object) -> None:
 )
 def test_a_wrong_row_of_find_is_refused(payload: object, expected: str) -> None:
     assert reason(parse_find, payload) == expected
+
+
+# Search
+
+
+def search_page(*rows: object, **values: object) -> dict[str, Any]:
+    return {"page": 1, "results": list(rows), "total_pages": 1, "total_results": len(rows)} | values
+
+
+def test_a_search_finds_shows_in_upstreams_order_each_once() -> None:
+    rows = [TV_ROW | {"id": 9}, TV_ROW, TV_ROW | {"id": 9, "name": "Again"}]
+
+    assert [show.tmdb_id for show in parse_search(search_page(*rows)).shows] == [9, 4711]
+    assert parse_search(search_page(TV_ROW)).shows == (DIRECT,)
+    assert parse_search(search_page()).shows == ()
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (search_page(TV_ROW | {"id": 0}), "results[0].id is 0 (int), not a positive integer below 2**63"),
+        (search_page(TV_ROW, None), "results[1] is null, not an object"),
+        (
+            search_page(TV_ROW | {"poster_path": "//x.org/a.png"}),
+            "results[0].poster_path is '//x.org/a.png' (str), not an image path such as /abc.png, or null",
+        ),
+        (search_page(results=None), "results is null, not a list"),
+        ({"page": 1}, "results is missing, not a list"),
+        ({"errors": ["query must be provided"]}, "the reply is TMDb's error None: ['query must be provided']"),
+    ],
+)
+def test_a_wrong_page_of_a_search_is_refused(payload: object, expected: str) -> None:
+    assert reason(parse_search, payload) == expected
 
 
 # Changes

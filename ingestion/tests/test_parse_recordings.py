@@ -14,6 +14,7 @@ from ingestion.parse import (
     parse_changes,
     parse_external_ids,
     parse_find,
+    parse_search,
     parse_show,
     parse_watch_providers,
 )
@@ -22,7 +23,14 @@ from ingestion.records import InvalidRecord
 Parser = Callable[[object], object]
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "upstream" / "recorded"
-PARSERS: list[Parser] = [parse_show, parse_watch_providers, parse_external_ids, parse_find, parse_changes]
+PARSERS: list[Parser] = [
+    parse_show,
+    parse_watch_providers,
+    parse_external_ids,
+    parse_find,
+    parse_search,
+    parse_changes,
+]
 SKIP = pytest.mark.skip(reason=f"no recordings of TMDb at {RECORDED}: nothing real was parsed")
 
 # Hand-made and cut down by the predecessor: genres and companies are missing, which no real reply lacks.
@@ -45,6 +53,8 @@ def parser_for(path: Path, payload: object) -> Parser | None:
         return parse_watch_providers
     if name.startswith("find_"):
         return parse_find
+    if name.startswith("search_tv"):
+        return parse_search
     if name.endswith("_external_ids.json") and name.startswith("tv_"):
         return parse_external_ids
     if name.startswith("tv_changes"):
@@ -65,7 +75,7 @@ def counted(path: Path) -> int:
     payload = load(path)
     if "number_of_seasons" in payload:
         return len(payload["networks"]) + len(payload["production_companies"])
-    if "changes" in path.name:
+    if "changes" in path.name or path.name.startswith("search_tv"):
         return len({row["id"] for row in payload["results"]})
     if "watch" in path.name:
         blocks = payload["results"].values()

@@ -415,7 +415,7 @@ def test_what_upstream_cleared_is_cleared_and_recorded() -> None:
     assert last_fields(show) == {
         "description": ["Life at sea.", None],
         "tmdb_last_air_date": ["2025-06-02", None],
-        "genres": {"added": [], "removed": ["Reality"]},
+        "genres": {"added": [], "removed": ["Reality"], "at": [0]},
     }
 
 
@@ -427,7 +427,7 @@ def test_networks_are_replaced_and_an_editors_own_stays() -> None:
     save(fetched_of(show, record_networks=(HBO,)))
 
     assert networks_of(show) == ["HBO", "Peacock"]
-    assert last_fields(show) == {"networks": {"added": ["HBO (49)"], "removed": ["Bravo (74)"]}}
+    assert last_fields(show) == {"networks": {"added": ["HBO (49)"], "removed": ["Bravo (74)"], "at": [0]}}
 
 
 def test_another_order_is_saved_and_recorded() -> None:

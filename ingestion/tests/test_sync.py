@@ -272,7 +272,7 @@ def test_returns_to_another_state_exactly(upstream):
     assert sorted(offers) == [("US", "flatrate", 9), ("US", "rent", 8)]
     assert PastWatchProvider.objects.filter(show=show).count() == 4
     change = Change.objects.first().fields
-    assert change["networks"] == {"added": ["Network 3 (3)"], "removed": ["Network 2 (2)"]}
+    assert change["networks"] == {"added": ["Network 3 (3)"], "removed": ["Network 2 (2)"], "at": [1]}
     assert change["tmdb_last_air_date"] == ["2024-08-01", None]
     assert change["watch_providers"]["added"] == ["US flatrate Provider 9 (9)", "US rent Provider 8 (8)"]
 

@@ -23,6 +23,16 @@ QUESTIONS: dict[str, tuple[Callable[[TmdbClient], object], str, dict[str, str]]]
         "/3/find/tt0239195",
         {"external_source": "imdb_id"},
     ),
+    "search": (
+        lambda client: client.fetch_search("Réal & Co", 2006),
+        "/3/search/tv",
+        {"query": "Réal & Co", "first_air_date_year": "2006", "page": "1"},
+    ),
+    "search in any year": (
+        lambda client: client.fetch_search("Survivor", page=2),
+        "/3/search/tv",
+        {"query": "Survivor", "page": "2"},
+    ),
     "show with blocks": (
         lambda client: client.fetch_show(14658, ("external_ids", "watch/providers")),
         "/3/tv/14658",
@@ -89,6 +99,17 @@ def test_both_kinds_of_key_are_a_configuration_error(settings):
     settings.TMDB_BEARER_TOKEN = "token"
 
     assert tmdb_problems() == ["TMDB_API_KEY and TMDB_BEARER_TOKEN are both set: keep one of them"]
+
+
+def test_client_of_a_page_tries_less_often(upstream):
+    upstream.always("/3/search/tv", Reply(500))
+    client = TmdbClient(tries=2)
+
+    with pytest.raises(UpstreamError, match=r"\(2 tries\)"):
+        client.fetch_search("Survivor")
+    client.close()
+
+    assert upstream.count() == 2
 
 
 # Images

@@ -1,18 +1,15 @@
-"""Create the demo's two logins, `editor` and `operator`, and print their passwords."""
+"""Create the demo's logins, one for each role, and print their passwords."""
 
 import secrets
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
-APPS_OF = {
-    "editor": ("catalog",),
-    "operator": ("catalog", "ingestion", "django_q"),
-}
-ACTIONS_OF_EDITOR = ("view", "add", "change")
+from catalog.access import record_rights, rights_of
+from catalog.roles import ROLES
 
 
 class Command(BaseCommand):
@@ -21,23 +18,23 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEBUG:
             raise CommandError("create_demo_users is for the demo: it runs only with DEBUG=true", returncode=2)
-        for name in APPS_OF:
-            self.stdout.write(f"{name} {create_user(name)}")
+        groups = {group.name: group for group in Group.objects.filter(name__in=ROLES)}
+        if missing := [role for role in ROLES if role not in groups]:
+            raise CommandError(f"there is no group {', '.join(missing)}: run manage.py migrate first", returncode=2)
+        for role in ROLES:
+            self.stdout.write(f"{role} {create_user(groups[role])}")
 
 
-def create_user(name: str) -> str:
-    """The new password of a staff user who has the permissions of their job, and no others."""
+@transaction.atomic
+def create_user(group: Group) -> str:
+    """The new password of a staff user of the group's name, who has the rights of that group and no others."""
     password = secrets.token_urlsafe(9)
-    user, _ = get_user_model().objects.get_or_create(username=name)
+    user, created = User.objects.get_or_create(username=group.name)
+    before = {} if created else rights_of(user)
     user.is_staff, user.is_active, user.is_superuser = True, True, False
     user.set_password(password)
     user.save()
-    user.user_permissions.set(permissions_of(name))
+    user.groups.set([group])
+    user.user_permissions.clear()
+    record_rights(user.username, before, rights_of(user), actor=None, request=None)
     return password
-
-
-def permissions_of(name: str) -> list[Permission]:
-    permissions = Permission.objects.filter(content_type__app_label__in=APPS_OF[name])
-    if name == "editor":
-        return [found for found in permissions if found.codename.split("_", 1)[0] in ACTIONS_OF_EDITOR]
-    return list(permissions)

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from ingestion.command import check_database, signals_as_event
-from ingestion.imports import Outcome, Report, import_shows
+from ingestion.imports import EXCLUDED, Outcome, Report, import_shows
 from ingestion.models import SyncRun
 from ingestion.report import first_line
 from ingestion.runs import AlreadyRunning, RunLost
@@ -19,7 +19,8 @@ class Command(BaseCommand):
     help = (
         "Import shows from a CSV file with the columns name, imdb_id and tmdb_id (or the old sheet's Show, "
         "IMDbSeriesID, TMDbSeriesID) and, where there, premiere_date and override. A bad line is named by its "
-        "number and its reason; the good ones stay. A show that is known gets what it lacks and keeps what it has."
+        "number and its reason; the good ones stay. A show that is known gets what it lacks and keeps what it has. "
+        "One that an editor has deleted or merged is excluded."
     )
     requires_system_checks = []  # what this needs is checked below, with exit code 2
 
@@ -34,10 +35,13 @@ class Command(BaseCommand):
         if limit is not None and limit < 1:
             raise CommandError(f"--limit {limit} is not a number above 0", returncode=2)
         listed: list[dict[str, Any]] = []
+        excluded: list[Outcome] = []
 
         def tell(outcome: Outcome) -> None:
             if outcome.kind == "failed":
                 self.stderr.write(f"line {outcome.line}: {outcome.reason}")
+            if outcome.kind == EXCLUDED:
+                excluded.append(outcome)
             if options["json"] and (dry_run or outcome.kind == "failed"):
                 listed.append(as_json(outcome))
 
@@ -61,10 +65,14 @@ class Command(BaseCommand):
 
         if options["json"]:
             closing = asdict(report) | {"lines": report.lines, "seconds": round(report.seconds, 3)}
+            if excluded:
+                closing["excluded"] = [as_json(outcome) for outcome in excluded]
             self.stdout.write(json.dumps(closing | {"outcomes" if dry_run else "failures": listed}))
         else:
             if report.unused_columns:
                 self.stdout.write(f"columns not used: {', '.join(map(repr, report.unused_columns))}")
+            for outcome in excluded:
+                self.stdout.write(f"line {outcome.line}: excluded: {outcome.reason}")
             self.stdout.write(closing_line(report))
         end(report, path)
 
@@ -84,15 +92,18 @@ def end(report: Report, path: str) -> None:
 def closing_line(report: Report) -> str:
     words = ("would create", "would update") if report.dry_run else ("created", "updated")
     counts = report.counts
+    excluded = f"excluded {counts[EXCLUDED]}, " if counts.get(EXCLUDED) else ""
     return (
         f"{words[0]} {counts['created']}, {words[1]} {counts['updated']}, unchanged {counts['unchanged']}, "
-        f"failed {counts['failed']} in {report.seconds:.1f} s"
+        f"{excluded}failed {counts['failed']} in {report.seconds:.1f} s"
     )
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
     if outcome.kind == "failed":
         return {"line": outcome.line, "outcome": "failed", "reason": outcome.reason}
+    if outcome.kind == EXCLUDED:
+        return {"line": outcome.line, "outcome": EXCLUDED, "name": outcome.name, "reason": outcome.reason}
     return {"line": outcome.line, "outcome": outcome.kind, "name": outcome.name, "fields": list(outcome.fields)}
 
 

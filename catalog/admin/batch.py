@@ -1,0 +1,157 @@
+"""What people did to many shows in one step: how far it is, what came of it, and the way back."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+
+from catalog.admin.bulk import PERMISSION, counted, described
+from catalog.admin.read_only import ReadOnlyAdmin
+from catalog.batches import CHANGED, FAILED, UNCHANGED, queue
+from catalog.models import Batch
+from catalog.revert import queue as queue_revert
+
+PER_PAGE: Final = 100  # failures
+OPEN: Final = (Batch.Status.QUEUED, Batch.Status.RUNNING)
+# Those whose plan is a list of edits; the others are made whole by the click that asks for them.
+TONES: Final = {"queued": "warn", "running": "warn", "done": "good", "failed": "bad"}
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    list_display = ("when", "kind", "user", "reason", "how", "outcome")
+    list_display_links = ("when",)
+    list_filter = ("kind", "status")
+    list_select_related = ("user",)
+    list_per_page = 100
+    search_fields = ("reason", "user__username")
+    search_help_text = "Reason or user."
+    ordering = ("-created_at", "id")
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For everybody who sees the shows, as their history names the batches."""
+        return request.user.has_perm("catalog.view_show")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        """Without drafts: nothing has been done yet."""
+        batches: QuerySet[Batch] = super().get_queryset(request)
+        return batches.exclude(status=Batch.Status.DRAFT).defer("plan", "failures")
+
+    def get_urls(self) -> list[URLPattern]:
+        def view(function: Any) -> Any:
+            return self.admin_site.admin_view(function)
+
+        return [
+            path("<uuid:batch_id>/progress/", view(self.progress_view), name="catalog_batch_progress"),
+            path("<uuid:batch_id>/resume/", view(self.resume_view), name="catalog_batch_resume"),
+            *super().get_urls(),
+        ]
+
+    @admin.display(description="when (UTC)", ordering="created_at")
+    def when(self, batch: Batch) -> str:
+        return f"{batch.created_at:%Y-%m-%d %H:%M}"
+
+    @admin.display(description="status", ordering="status")
+    def how(self, batch: Batch) -> SafeString:
+        return format_html(
+            '<span class="desk-badge {}">{}</span>', TONES.get(batch.status, ""), batch.get_status_display()
+        )
+
+    @admin.display(description="shows")
+    def outcome(self, batch: Batch) -> str:
+        if batch.status in OPEN:
+            return f"{batch.done:,} of {batch.total:,}"
+        told = [f"{batch.counts[name]:,} {name}" for name in (CHANGED, UNCHANGED, FAILED) if batch.counts.get(name)]
+        return ", ".join(told) or f"{batch.total:,}"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Progress while it runs, then the result."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        batch = self.get_object(request, object_id)
+        if batch is None:
+            gone: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return gone
+        failures = Paginator(batch.failures, PER_PAGE).get_page(request.GET.get("page"))
+        is_bulk_edit = batch.kind == Batch.Kind.EDIT
+        context = {
+            **self.admin_site.each_context(request),
+            "model_admin": self,
+            "original": batch,
+            "title": f"{capfirst(batch.get_kind_display())} of {counted(batch.total)}",
+            "batch": batch,
+            "tone": TONES.get(batch.status, ""),
+            "is_open": batch.status in OPEN,
+            "is_queued": batch.status == Batch.Status.QUEUED,
+            "changed": batch.counts.get(CHANGED, 0),
+            "unchanged": batch.counts.get(UNCHANGED, 0),
+            "failed": batch.counts.get(FAILED, 0),
+            "steps": [described(row) for row in batch.plan.get("operations", ())] if is_bulk_edit else [],
+            "needed_none": batch.plan.get("unchanged", 0) if is_bulk_edit else 0,
+            "left_out": batch.plan.get("errors", ())[:PER_PAGE] if is_bulk_edit else [],
+            "left_out_count": len(batch.plan.get("errors", ())) if is_bulk_edit else 0,
+            "failures": [(is_uuid(which), which, name, reason) for which, name, reason in failures],
+            "shown": failures,
+            "pages": failures.paginator.get_elided_page_range(failures.number),
+            "may_resume": batch.status in OPEN and may_resume(request, batch),
+            "revert_url": revert_url(request, batch),
+        }
+        return TemplateResponse(request, "catalog/batch.html", context)
+
+    def progress_view(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
+        """What the page asks for while it waits."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        state = Batch.objects.filter(pk=batch_id).values("status", "done", "total", "counts").first()
+        if state is None:
+            raise Http404
+        return JsonResponse({**state, "label": Batch.Status(state["status"]).label, "open": state["status"] in OPEN})
+
+    def resume_view(self, request: HttpRequest, batch_id: UUID) -> HttpResponse:
+        """Queues again what stands still, as when the worker was stopped; nothing is done twice by that."""
+        batch = self.get_queryset(request).filter(pk=batch_id).first()
+        if batch is None:
+            raise Http404
+        if not may_resume(request, batch):
+            raise PermissionDenied
+        if request.method == "POST" and batch.status in OPEN:
+            (queue_revert if batch.kind == Batch.Kind.REVERT else queue)(batch)
+            self.message_user(request, "It is queued again: the worker goes on where it stopped.", messages.SUCCESS)
+        return redirect("admin:catalog_batch_change", batch.pk)
+
+
+def may_resume(request: HttpRequest, batch: Batch) -> bool:
+    return batch.user_id == request.user.pk or request.user.has_perm(PERMISSION)
+
+
+def revert_url(request: HttpRequest, batch: Batch) -> str:
+    """Where the batch can be reverted; empty for those who may not, and where there is nothing to revert."""
+    if batch.status in OPEN or not request.user.has_perm("catalog.revert_show") or not batch.changes.exists():
+        return ""
+    try:
+        return reverse("admin:catalog_batch_revert", args=(batch.pk,))
+    except NoReverseMatch:
+        return ""
+
+
+def is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,105 @@
+"""What the apps put on the editors' desk, beside what the catalogue has itself.
+
+The catalogue imports no other app, so these come to it: an app's admin module appends to the lists below
+when Django loads it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
+from django.utils.safestring import SafeString
+
+from catalog.models import Show
+
+SYNC_TASK = "ingestion.tasks.sync_shows"  # by its name: the catalogue does not import the other apps
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the list of shows. `annotate` brings what `text` needs, for all rows in one query."""
+
+    name: str
+    label: str
+    annotate: Callable[[QuerySet[Show]], QuerySet[Show]]
+    text: Callable[[Any], str]
+    order_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter of the list: one answer of each is chosen by its parameter. `apply` takes the answer's value."""
+
+    parameter: str
+    label: str
+    answers: Callable[[], list[tuple[str, str]]]  # (value, label)
+    apply: Callable[[QuerySet[Show], str], QuerySet[Show]]
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button of the show page. It leads to `url`; one with `post` asks for nothing more and acts at once."""
+
+    label: str
+    url: Callable[[Show], str]
+    permission: str
+    post: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What can be done with an item of the inbox; `name` comes back to `Queue.act`."""
+
+    name: str
+    label: str
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of the inbox. `key` is its name within the queue; `body` is HTML that says what is in doubt."""
+
+    key: str
+    title: str
+    url: str
+    body: SafeString
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One queue of the inbox. `keys` gives the keys of all open items, in order; `items` those of one page."""
+
+    slug: str
+    title: str
+    empty: str  # what an empty queue says
+    permission: str  # to act
+    keys: Callable[[], list[str]]
+    items: Callable[[list[str]], list[Item]]
+    act: Callable[[str, str, HttpRequest], str]  # (key, action, request) -> what was done, in words
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the dashboard: its order among the others, a template, and what that needs."""
+
+    order: int
+    template: str
+    context: Callable[[HttpRequest], dict[str, Any]]
+
+
+columns: list[Column] = []
+filters: list[Filter] = []
+buttons: list[Button] = []
+queues: list[Queue] = []
+sections: list[Section] = []
+panels: list[Callable[[Show], SafeString]] = []  # parts of the show page
+# When a source was last asked about a show: {"tmdb": ..., "imdb": ...}.
+checked: list[Callable[[Show], Mapping[str, datetime]]] = []
+# Addresses below /admin/catalog/show/, made for the show admin.
+pages: list[Callable[["ModelAdmin[Any]"], list[URLPattern]]] = []

@@ -1,0 +1,290 @@
+"""What a file of shows would change: each row found, compared and checked, as edits for a batch. Nothing is written."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+from catalog.batches import title
+from catalog.changes import plain
+from catalog.edits import version_subquery
+from catalog.file_formats import FileProblem, FileRow, Sheet, Unreadable
+from catalog.models import Show
+from catalog.search import name_key
+from catalog.show_resource import COLUMNS, READ_ONLY, ShowResource, cell_of, text_of
+from catalog.values import normal
+
+ROWS_AT_ONCE: Final = 500  # that are looked up together, in two queries
+LONGEST_SHOWN: Final = 80  # characters of a bad value
+IDS: Final = ("tmdb_id", "imdb_id")  # by which a row without `id` finds its show
+UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\Z", re.IGNORECASE)
+OLD_HEADINGS: Final = {"show": "name", "imdbseriesid": "imdb_id", "tmdbseriesid": "tmdb_id"}  # of the workbook
+
+FIELDS: Final = ShowResource().fields
+
+
+@dataclass(frozen=True, slots=True)
+class Headings:
+    """Where each column stands in the file, and what of it is left alone."""
+
+    places: dict[str, int]
+    unknown: list[str]
+    read_only: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Why a row can't be taken: its number, the column (empty for the row as such), what stands there."""
+
+    row: int
+    column: str
+    value: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Edits for a batch, each with its `line`, with `shown` ({field: [before, after]}) and, for a new show,
+    whether there is one of that `namesake`; how many rows change nothing; what is wrong with the bad ones."""
+
+    edits: list[dict[str, Any]] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
+    unchanged: int = 0
+    bad: int = 0
+    new: int = 0
+
+    @property
+    def rows(self) -> int:
+        return len(self.edits) + self.unchanged + self.bad
+
+
+@dataclass(slots=True)
+class Row:
+    """A row that is being compared. `ids` holds those of its ids that could be one."""
+
+    number: int
+    cells: dict[str, Any]
+    show_id: UUID | None = None
+    ids: dict[str, Any] = field(default_factory=dict)
+    flaws: list[Flaw] = field(default_factory=list)
+
+    def refuse(self, column: str, reason: str) -> None:
+        cell = self.cells.get(column)
+        self.flaws.append(Flaw(self.number, column and title(column), printable(cell), reason))
+
+
+@dataclass(slots=True)
+class Known:
+    """The shows that some rows may mean, those in the trash too."""
+
+    by_id: dict[UUID, Any]
+    by_ids: dict[tuple[str, Any], Any]
+
+
+# --- headings
+
+
+def folded(heading: str) -> str:
+    return re.sub(r"[\s_]", "", heading).casefold()
+
+
+HEADINGS: Final = OLD_HEADINGS | {folded(text): name for name in COLUMNS for text in (title(name), name)}
+
+
+def headings_of(header: Sequence[str]) -> Headings:
+    """Finds our columns by their names, their labels, or the old workbook's. Raises FileProblem."""
+    found = Headings({}, [], [])
+    for place, text in enumerate(header):
+        name = HEADINGS.get(folded(text))
+        if name is None:
+            found.unknown.append(text or f"column {place + 1}, without a heading")
+        elif name in READ_ONLY:
+            found.read_only.append(text)
+        elif name in found.places:
+            raise FileProblem(
+                f"Two columns are headed {title(name)}: columns {found.places[name] + 1} and {place + 1}."
+            )
+        else:
+            found.places[name] = place
+    if not found.places.keys() & {"id", "name"}:
+        there = ", ".join(printable(text) for text in header[:20])
+        raise FileProblem(
+            f"There is no column id and no column name. The first row must name the columns; it has: {there}."
+        )
+    return found
+
+
+# --- rows
+
+
+def compare(sheet: Sheet, headings: Headings, *, may_add: bool) -> Comparison:
+    """Two queries for every 500 rows. Raises FileProblem for a file that breaks off."""
+    result = Comparison()
+    taken: dict[Any, int] = {}  # shows and ids that a row above has, and its number
+    while chunk := list(islice(sheet.rows, ROWS_AT_ONCE)):
+        rows = [parsed(row, headings.places) for row in chunk]
+        known = look_up(rows, headings.places)
+        added = []
+        for row in rows:
+            edit = None if row.flaws else compared(row, known, taken, may_add=may_add)
+            if row.flaws:
+                result.bad += 1
+                result.flaws += row.flaws
+            elif edit is None:
+                result.unchanged += 1
+            else:
+                result.edits.append(edit)
+                if edit["id"] is None:
+                    added.append(edit)
+        result.new += len(added)
+        mark_namesakes(added)
+    return result
+
+
+def parsed(file_row: FileRow, places: Mapping[str, int]) -> Row:
+    """A row's cells by our names, with the ids that it gives. Flaws are noted, not raised."""
+    if file_row.problem:
+        row = Row(file_row.number, {"": file_row.cells[0]})
+        row.refuse("", file_row.problem)
+        return row
+    row = Row(file_row.number, {name: file_row.cells[place] for name, place in places.items()})
+    cell = row.cells.get("id")
+    text = text_of(cell)
+    if isinstance(cell, Unreadable):
+        row.refuse("id", cell.reason)
+    elif UUID_TEXT.match(text):
+        row.show_id = UUID(text)
+    elif text:
+        row.refuse("id", "This is no id of a show. Take it from an export, or leave it empty.")
+    for name in IDS:
+        try:
+            value = FIELDS[name].widget.clean(row.cells.get(name))
+        except ValidationError:
+            continue  # told when it is compared: one that stands in the show already is no flaw
+        if value is not None:
+            row.ids[name] = value
+    return row
+
+
+def look_up(rows: Iterable[Row], columns: Iterable[str]) -> Known:
+    wanted: dict[str, set[Any]] = {"pk": set(), "tmdb_id": set(), "imdb_id": set()}
+    for row in rows:
+        if row.show_id:
+            wanted["pk"].add(row.show_id)
+        for name, value in row.ids.items():
+            wanted[name].add(value)
+    condition = Q(pk__in=wanted["pk"]) | Q(tmdb_id__in=wanted["tmdb_id"]) | Q(imdb_id__in=wanted["imdb_id"])
+    shows = (
+        Show.all_objects.filter(condition)
+        .only(*{"pk", "name", *IDS, *columns, "deleted_at", "merged_into"})
+        .annotate(version=version_subquery())
+        .order_by()
+    )
+    known = Known({}, {})
+    for show in shows:
+        known.by_id[show.pk] = show
+        known.by_ids |= {(name, getattr(show, name)): show for name in IDS if getattr(show, name) is not None}
+    return known
+
+
+def compared(row: Row, known: Known, taken: dict[Any, int], *, may_add: bool) -> dict[str, Any] | None:
+    """The edit that a row asks for; None for one that changes nothing, and for one that gets flaws here."""
+    show = found_show(row, known)
+    if row.flaws:
+        return None
+    if show is None:
+        refuse_new(row, may_add=may_add)
+    elif (first := taken.setdefault(show.pk, row.number)) != row.number:
+        row.refuse("id" if row.show_id else "", f"This is the show of row {first} again.")
+    current = show or Show()
+    values = changed_values(row, current, show, known, taken)
+    if row.flaws or (show is not None and not values):
+        return None
+    for name in IDS:
+        if values.get(name) is not None:
+            taken[name, values[name]] = row.number
+    return {
+        "id": str(show.pk) if show else None,
+        "name": show.name if show else values["name"],
+        "values": {name: plain(value) for name, value in values.items()},
+        "version": (show.version or 0) if show else None,
+        "line": row.number,
+        "shown": {name: [plain(getattr(current, name)), plain(value)] for name, value in values.items()},
+    }
+
+
+def found_show(row: Row, known: Known) -> Any:
+    """The living show that a row means; None for a new one, and where the row gets a flaw."""
+    if row.show_id is not None:
+        show = known.by_id.get(row.show_id)
+        if show is None:
+            row.refuse("id", "There is no show with this id.")
+        elif show.merged_into_id is not None:
+            row.refuse("id", f"This show was merged into another: {show.merged_into_id}.")
+        elif show.deleted_at is not None:
+            row.refuse("id", "This show is in the trash. Restore it first.")
+        return None if row.flaws else show
+    holders = {name: known.by_ids[name, value] for name, value in row.ids.items() if (name, value) in known.by_ids}
+    for name, holder in holders.items():
+        if holder.deleted_at is not None:
+            row.refuse(name, f"This is the id of {holder.name}, which is in the trash.")
+    if len({holder.pk for holder in holders.values()}) > 1:
+        row.refuse("imdb_id", f"This is the id of {holders['imdb_id']}, the TMDb id that of {holders['tmdb_id']}.")
+    return None if row.flaws else next(iter(holders.values()), None)
+
+
+def refuse_new(row: Row, *, may_add: bool) -> None:
+    if not may_add:
+        row.refuse("id", "It names no show that there is, and you may not add any.")
+    elif not text_of(row.cells.get("name")):
+        row.refuse("name", "No show has this id, and a new one needs a name.")
+
+
+def changed_values(row: Row, current: Show, show: Any, known: Known, taken: Mapping[Any, int]) -> dict[str, Any]:
+    """What the row says otherwise than `current`, in normal form. A cell that is as an export writes it is not
+    even read: what stands in the database already is no flaw of the file."""
+    values: dict[str, Any] = {}
+    for name, cell in row.cells.items():
+        if name == "id":
+            continue
+        before = getattr(current, name)
+        if text_of(cell) == text_of(cell_of(name, before)):
+            continue
+        try:
+            value = FIELDS[name].widget.clean(cell)
+        except ValidationError as error:
+            row.refuse(name, " ".join(error.messages))
+            continue
+        if value == normal(name, before):
+            continue
+        holder = known.by_ids.get((name, value)) if name in IDS else None
+        if holder is not None and holder is not show:
+            where = ", which is in the trash" if holder.deleted_at else ""
+            row.refuse(name, f"This is the id of {holder.name}{where}.")
+        elif name in IDS and (name, value) in taken:
+            row.refuse(name, f"Row {taken[name, value]} has this id already.")
+        else:
+            values[name] = value
+    return values
+
+
+def mark_namesakes(edits: list[dict[str, Any]]) -> None:
+    """Says of new shows that there is one of the same name: the row may have lost its id."""
+    if not edits:
+        return
+    keys = {name_key(edit["name"]) for edit in edits}
+    there = set(Show.objects.filter(name_key__in=keys).order_by().values_list("name_key", flat=True))
+    for edit in edits:
+        edit["namesake"] = name_key(edit["name"]) in there
+
+
+def printable(value: Any) -> str:
+    """A cell as it can be shown and stored anywhere, cut short."""
+    text = value.text if isinstance(value, Unreadable) else text_of(value)
+    short = text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in short)

@@ -1,0 +1,31 @@
+"""The syncs on the dashboard: how old the data is, and how the last run of each job went."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+
+from catalog.admin import desk
+from ingestion.dashboard import last_runs, stage_states, verdict_of
+
+
+def syncs(request: HttpRequest) -> dict[str, Any]:
+    if not request.user.has_perms(("ingestion.view_syncrun", "ingestion.view_syncstate")):
+        return {}
+    now = timezone.now()
+    rows = [
+        {"run": run, "job": run.job, "verdict": verdict_of(run, now), "took": took(run.finished_at, run.started_at)}
+        for run in last_runs()
+    ]
+    return {"stages": stage_states(now), "runs": rows}
+
+
+def took(finished_at: Any, started_at: Any) -> str:
+    """Like 1:02:03; nothing for a run that has not ended."""
+    if finished_at is None:
+        return ""
+    return str(max(timedelta(), timedelta(seconds=round((finished_at - started_at).total_seconds()))))
+
+
+desk.sections.append(desk.Section(20, "ingestion/dashboard_syncs.html", syncs))

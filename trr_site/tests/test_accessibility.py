@@ -1,0 +1,79 @@
+"""Every page of the desk passes axe-core's rules of WCAG 2 A and AA, in light and in dark."""
+
+from typing import Any
+
+import pytest
+
+from catalog.changes import Author
+from catalog.edits import edit_show
+from catalog.models import Batch, Change, Show
+from catalog.trash import delete_show
+from ingestion.models import SyncRun
+from trr_site.tests.browser import Browser
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+
+LISTS = [
+    *("catalog_show", "catalog_change", "catalog_batch", "catalog_network", "catalog_watchprovider"),
+    *("catalog_accessevent", "ingestion_syncrun", "ingestion_syncstate", "auth_user", "auth_group"),
+    *("django_q_schedule", "django_q_ormq", "django_q_failure"),
+]
+
+
+@pytest.fixture
+def desk(browser: Browser, shows: list[Show], transactional_db: None, admin_user: Any) -> Browser:
+    author = Author(user=admin_user, reason="checked")
+    edit_show(shows[0].pk, {"name": "Below Deck (US)", "tags": ["yacht"]}, author)
+    delete_show(Show.objects.create(name="Gone").pk, author)
+    SyncRun.objects.create(kind="sync_shows", status="failed", host="host", pid=1, error="the key was refused")
+    Show.objects.create(name="Lost at Sea", needs_tmdb_resolution=True)
+    Show.objects.create(name="Teen Mom")
+    browser.log_in("admin", "password")
+    return browser
+
+
+def pages(show: Show) -> list[tuple[str, tuple[Any, ...], str]]:
+    change = Change.objects.filter(show=show).first()
+    twin = Show.objects.filter(name="Teen Mom").order_by("created_at")
+    batch = Batch.objects.create(
+        kind="edit", status="done", user=change.user, total=1, done=1, counts={"changed": 1}, plan={"edits": []}
+    )
+    return [
+        ("index", (), ""),
+        ("catalog_show_change", (show.pk,), ""),
+        ("catalog_show_add", (), ""),
+        ("catalog_show_diff", (show.pk,), ""),
+        ("catalog_show_identify", (show.pk,), ""),
+        ("catalog_show_delete", (show.pk,), ""),
+        ("catalog_show_trash", (), ""),
+        ("catalog_show_import", (), ""),
+        ("catalog_show_review", (), "?queue=unresolved"),
+        ("catalog_show_review", (), "?queue=duplicates"),
+        ("catalog_show_merge", (), f"?a={twin[0].pk}&b={twin[1].pk}"),
+        ("catalog_change_change", (change.pk,), ""),
+        ("catalog_change_revert", (change.pk,), ""),
+        ("catalog_batch_change", (batch.pk,), ""),
+        ("catalog_network_change", (74,), ""),
+        ("ingestion_syncrun_change", (SyncRun.objects.get().pk,), ""),
+        *((f"{model}_changelist", (), "") for model in LISTS),
+    ]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_passes_the_rules_for_people_who_see_hear_or_move_otherwise(
+    desk: Browser, shows: list[Show], theme: str
+) -> None:
+    getattr(desk, theme)()
+    found = {}
+    for name, args, query in pages(shows[0]):
+        desk.open(name, *args, query=query)
+        if violations := desk.violations():
+            found[f"{name}{query}"] = violations
+
+    assert found == {}, "\n".join(f"{page}: {one}" for page, ones in found.items() for one in ones)
+
+
+def test_the_login_page_passes_them_too(browser: Browser, transactional_db: None) -> None:
+    browser.open("login")
+
+    assert browser.violations() == []
