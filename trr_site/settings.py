@@ -342,6 +342,7 @@ LOGGING = {
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
+        "axes": {"level": "WARNING"},  # logins are in the history
         # A v3 key travels in the query string, and urllib3 logs whole URLs.
         "urllib3.connection": {"filters": ["secrets"]},
         "urllib3.connectionpool": {"filters": ["secrets"]},

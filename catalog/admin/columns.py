@@ -160,6 +160,8 @@ def column(name: str, label: str, **options: Any) -> GridColumn:
 OURS: Final[tuple[GridColumn, ...]] = (
     column("name", "Name", order_by=("name_key",)),
     GridColumn("network", "Network", networks, ("first_network",), with_networks, first_network),
+    column("override", "Override"),
+    column("tags", "Tags", order_by=()),
     GridColumn("status", "Status", plain("tmdb_status"), ("tmdb_status",)),
     GridColumn("seasons", "Seasons", plain("show_total_seasons"), ("show_total_seasons",), number=True),
     GridColumn("episodes", "Episodes", plain("show_total_episodes"), ("show_total_episodes",), number=True),
@@ -171,8 +173,6 @@ OURS: Final[tuple[GridColumn, ...]] = (
         plain("most_recent_episode"),
         ("most_recent_episode_air_date", "most_recent_episode_season", "most_recent_episode_number"),
     ),
-    column("override", "Override"),
-    column("tags", "Tags", order_by=()),
     GridColumn("needs", "Needs", needs, ("needs_tmdb_resolution", "needs_imdb_resolution")),
     GridColumn("locked", "Locked", locks),
     GridColumn("updated", "Updated (UTC)", stamp("updated_at"), ("updated_at",)),

@@ -21,6 +21,7 @@ from ingestion.identify import Card, card_of_row, decide_no_imdb, holders_of, kn
 from ingestion.models import ResolutionCandidate, Stage, SyncState
 
 MOST_CARDS = 6  # what a show is more likely to be; the others are found by its page of identification
+LIKELY = 0.5  # score from which the best candidate is offered first, not only shown
 ACCEPT = "accept-"
 
 
@@ -68,7 +69,11 @@ def item_of(show: Show, cards: list[Card], held: Mapping[int, Show], reason: str
     choices = [(card, held_by(held[card.tmdb_id], show) if card.tmdb_id in held else "") for card in cards]
     free = [(number, card) for number, (card, holder) in enumerate(choices, 1) if not holder]
     actions = [
-        desk.Action(f"{ACCEPT}{card.tmdb_id}", f"Accept {number}: {Truncator(card.title).chars(40)}", primary=not place)
+        desk.Action(
+            f"{ACCEPT}{card.tmdb_id}",
+            f"Accept {number}: {Truncator(card.title).chars(40)}",
+            primary=not place and card.score >= LIKELY,
+        )
         for place, (number, card) in enumerate(free)
     ]
     if waits_for_tmdb(show):
