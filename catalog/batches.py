@@ -14,7 +14,7 @@ from uuid import UUID
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.utils import timezone
-from django.utils.text import Truncator, capfirst
+from django.utils.text import Truncator
 from django_q.tasks import async_task
 
 from catalog.changes import Author, plain
@@ -29,7 +29,7 @@ from catalog.edits import (
 )
 from catalog.links import RELATIONS
 from catalog.models import Batch, Change, Show
-from catalog.values import field_of
+from catalog.values import label
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -230,7 +230,7 @@ def in_words(error: ValidationError) -> str:
     if not hasattr(error, "error_dict"):
         return " ".join(error.messages)
     return " ".join(
-        " ".join(texts) if name == NON_FIELD_ERRORS else f"{title(name)}: {' '.join(texts)}"
+        " ".join(texts) if name == NON_FIELD_ERRORS else f"{label(name)}: {' '.join(texts)}"
         for name, texts in error.message_dict.items()
     )
 
@@ -244,18 +244,12 @@ def theirs(change: Change, names: set[str]) -> str:
 
 def new_value(name: str, change: Any) -> str:
     if not isinstance(change, list):
-        return title(name)
+        return label(name)
     after = change[1]
     text = ", ".join(map(str, after)) if isinstance(after, list) else "" if after is None else str(after)
-    return f"{title(name)} to {Truncator(text).chars(60) or 'nothing'}"
+    return f"{label(name)} to {Truncator(text).chars(60) or 'nothing'}"
 
 
 def at(moment: datetime) -> str:
     day = "" if moment.date() == timezone.now().date() else f"on {moment:%Y-%m-%d} "
     return f"{day}at {moment:%H:%M} UTC"
-
-
-def title(name: str) -> str:
-    """A field's name as people read it."""
-    text = name.replace("_", " ") if name in RELATIONS or name == "watch_providers" else field_of(name).verbose_name
-    return capfirst(str(text))

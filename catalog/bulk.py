@@ -10,14 +10,13 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Prefetch
 
-from catalog.batches import title
 from catalog.changes import entity_label, plain
 from catalog.edits import upstream_value, version_subquery
 from catalog.links import RELATIONS
 from catalog.locks import EDITABLE, LOCKABLE, RESOLUTION_FLAGS
 from catalog.models import Show
 from catalog.search import name_key
-from catalog.values import check, field_of, normal, normal_list
+from catalog.values import check, field_of, label, normal, normal_list
 
 SET, ADD, REMOVE, LOCK, UNLOCK = "set", "add", "remove", "lock", "unlock"
 ACTIONS: Final[dict[str, str]] = {SET: "set to", ADD: "add", REMOVE: "remove", LOCK: "lock", UNLOCK: "unlock"}
@@ -152,9 +151,9 @@ def check_together(operations: Sequence[Operation]) -> None:
     for field in dict.fromkeys(operation.field for operation in operations):
         actions = [operation.action for operation in operations if operation.field == field]
         if UNLOCK in actions and set(actions) != {UNLOCK}:
-            errors.append(f"{title(field)}: unlocking brings upstream's value back, so nothing else can be done to it.")
+            errors.append(f"{label(field)}: unlocking brings upstream's value back, so nothing else can be done to it.")
         if actions.count(SET) > 1:
-            errors.append(f"{title(field)}: it is set twice.")
+            errors.append(f"{label(field)}: it is set twice.")
     if errors:
         raise ValidationError(errors)
 
@@ -241,7 +240,7 @@ def applied(operation: Operation, before: Any) -> Any:
     if operation.action == SET:
         return value if operation.field in RELATIONS else normal(operation.field, value)
     if not isinstance(before, list):
-        raise ValidationError(f"{title(operation.field)} holds no list.")
+        raise ValidationError(f"{label(operation.field)} holds no list.")
     if operation.action == ADD:
         return [*before, *(item for item in value if item not in before)]
     return [item for item in before if item not in value]
@@ -299,5 +298,5 @@ def taken_ids(edits: Sequence[Mapping[str, Any]]) -> dict[str, str]:
                 value = wanted[edit["id"]]
                 holder, name = holders.setdefault(value, (edit["id"], edit["name"]))
                 if holder != edit["id"]:
-                    reasons[edit["id"]] = f"{field_of(field).verbose_name} {value} is already that of {name}."
+                    reasons[edit["id"]] = f"{label(field)} {value} is already that of {name}."
     return reasons

@@ -1,7 +1,7 @@
 """Where upstream says otherwise than a show: of fields that are locked, and of ids, which are never changed unasked."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -69,16 +69,29 @@ def fingerprint(differences: Differences) -> str:
 
 
 @transaction.atomic
-def take_upstream(show_id: UUID, author: Author, *, fingerprint_seen: str) -> list[str]:
-    """Takes all that upstream says otherwise: locked fields are unlocked, ids are set (and so locked).
+def take_upstream(show: Show, names: Collection[str], author: Author) -> list[str]:
+    """Gives locked fields back to upstream. An id that is not locked, but which upstream contradicts, becomes
+    upstream's: that is an editor's decision, and stays his.
 
-    Returns the fields. Raises ValidationError when upstream says something else than was seen by now, and what
-    the edits raise.
+    `show` is as `locked_row` gave it, and stays as it was. Returns these ids. Raises what the edits raise.
+    """
+    locked = [name for name in names if show.is_locked(name)]
+    ids = {name: upstream_value(show, name) for name in names if name in show.upstream_values and name not in locked}
+    unlock_show(show.pk, locked, author)
+    if ids:
+        edit_show(show.pk, ids, author)
+    return list(ids)
+
+
+@transaction.atomic
+def take_differences(show_id: UUID, author: Author, *, fingerprint_seen: str) -> list[str]:
+    """Takes all that upstream says otherwise, and returns the fields.
+
+    Raises ValidationError when upstream says something else than was seen by now, and what the edits raise.
     """
     show = locked_row(show_id)
     differences = differences_in([show])[show.pk]
     if fingerprint(differences) != fingerprint_seen:
         raise ValidationError("Upstream says something else by now: look again.")
-    unlock_show(show_id, [name for name in differences if show.is_locked(name)], author)
-    edit_show(show_id, {name: said for name, (_, said) in differences.items() if not show.is_locked(name)}, author)
+    take_upstream(show, differences, author)
     return list(differences)

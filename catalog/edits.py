@@ -19,7 +19,7 @@ from catalog.links import RELATIONS, replace_links, said_by_upstream
 from catalog.locks import LOCKABLE, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Change, Show
 from catalog.models.change import Kind
-from catalog.values import differing, field_of
+from catalog.values import differing, field_of, label
 
 UNIQUE = ("tmdb_id", "imdb_id")  # no two shows share one
 
@@ -223,8 +223,7 @@ def validate(show: Show, names: Iterable[str] | None) -> None:
         holder = Show.all_objects.filter(**{name: value}).exclude(pk=show.pk).only("name", "deleted_at").first()
         if holder is not None:
             where = " in the trash" if holder.deleted_at else ""
-            label = str(field_of(name).verbose_name)
-            errors[name] = f"{label} {value} is already that of {holder.name}{where}."
+            errors[name] = f"{label(name)} {value} is already that of {holder.name}{where}."
     if errors:
         raise ValidationError(errors)
 

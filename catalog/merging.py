@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.text import capfirst
 
 from catalog.changes import Author, change_of, save_changes, value_change
 from catalog.edits import ChangedMeanwhile, save, validate
@@ -21,7 +20,7 @@ from catalog.models.change import Kind
 from catalog.moving import Moved, move, relations, rows_to_move
 from catalog.picks import check_picks, decide, put_back, with_flags
 from catalog.trash import NAMING_FIELDS
-from catalog.values import field_of
+from catalog.values import field_of, label
 
 # An id that no two shows may have -> what was fetched by it, and goes where it goes.
 FETCHED: Final[dict[str, tuple[str, str]]] = {
@@ -114,7 +113,7 @@ def unmerge(batch: Batch, author: Author) -> list[str]:
     was = {name: field_of(name).to_python(ids[0]) for name, ids in plan["ids"].items()}
     back = [name for name, value in was.items() if getattr(target, name) == value]
     decided, changed = put_back(target, plan["fields"], was, back)
-    left += [f"{words(name)} was changed since the merge and stays as it is." for name in changed]
+    left += [f"{label(name)} was changed since the merge and stays as it is." for name in changed]
     changes = decided.apply(target)
     for relation in relations():
         keys = plan["moved"].get(relation.related_model._meta.label, [])
@@ -156,9 +155,8 @@ def merged_pair(batch: Batch, *, for_writing: bool = False) -> tuple[Show, Show]
         others = Show.all_objects.exclude(pk__in=(source.pk, target.pk))
         holder = others.filter(**{name: value}).only("name").first() if value is not None else None
         if holder is not None:
-            label = field_of(name).verbose_name
             raise ValidationError(
-                f"{label} {value} of {source} is that of {holder} meanwhile; take it from there first."
+                f"{label(name)} {value} of {source} is that of {holder} meanwhile; take it from there first."
             )
     return source, target
 
@@ -246,13 +244,6 @@ def tell(stories: Iterable[tuple[Show, Kind, Mapping[str, Any]]], author: Author
     for change in changes:
         change.volatile = False  # what a person did is kept
     save_changes(changes)
-
-
-def words(name: str) -> str:
-    try:
-        return str(capfirst(field_of(name).verbose_name))
-    except TypeError:  # a relation
-        return capfirst(name.replace("_", " "))
 
 
 def missing(noun: str, moved: int, back: int, staying: int) -> list[str]:

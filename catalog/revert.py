@@ -7,7 +7,7 @@ stops nothing else. A revert is a batch itself: it leaves Changes like any other
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -26,19 +26,14 @@ from catalog.models.change import Kind
 from catalog.models.links import Source
 from catalog.revert_fields import OFFERS
 from catalog.revert_offers import write_offers
-from catalog.revert_plan import Conflict, RevertPlan, ShowPlan, changes_by_show, plan_revert, plan_show, show_ids_of
+from catalog.revert_plan import Conflict, ShowPlan, changes_by_show, plan_show, show_ids_of
 from catalog.revert_state import Present
 from catalog.trash import delete_show, restore_show
 from catalog.values import field_of
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["RevertPlan", "apply", "changes_of", "plan_revert", "revert", "undo_merge"]
-
 logger = logging.getLogger(__name__)
 
-TASK: Final = "catalog.revert_tasks.apply_revert"
+TASK: Final = "catalog.tasks.apply_revert"
 FILTERS: Final = {"change": "pk", "batch": "batch_id", "run": "run_id"}
 
 
@@ -70,12 +65,10 @@ def revert(what: Mapping[str, Any], author: Author, *, lock: bool) -> Batch:
     )
     if at_once:
         try:
-            apply(batch)
+            return apply(batch)
         except DatabaseError:  # the database is away or too busy: the worker does the rest
             logger.exception("the revert %s was interrupted and is queued", batch.pk)
-            queue(batch)
-    else:
-        queue(batch)
+    queue(batch)
     batch.refresh_from_db()
     return batch
 
@@ -90,7 +83,7 @@ def queue(batch: Batch) -> None:
     transaction.on_commit(partial(async_task, TASK, str(batch.pk)))
 
 
-def apply(batch: Batch) -> None:
+def apply(batch: Batch) -> Batch:
     """Reverts the shows of a batch that are left, each in its own transaction together with the batch's progress.
 
     Safe to run twice, side by side too, and again after it was killed: each show is reverted once.
@@ -102,6 +95,8 @@ def apply(batch: Batch) -> None:
             apply_shows(current, Progress(current))
         except TakenOver:
             logger.info("the revert %s is being applied by another worker", batch.pk)
+    batch.refresh_from_db()
+    return batch
 
 
 def apply_shows(batch: Batch, progress: Progress) -> None:
@@ -182,7 +177,7 @@ def what_upstream_says(show: Show, name: str) -> tuple[bool, Any]:
 
 def write_links(show: Show, plan: ShowPlan, relation: str, *, locked: bool) -> None:
     """A relation that is given back to upstream is upstream's; else rows that stay keep their source."""
-    former = linked_ids(show, relation)
+    former = linked_ids(show.pk, relation)
     opened = relation in plan.opened
     replace_links(show, relation, plan.then.get(relation), by_editor=not opened)
     if not locked and not opened:

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from django.db.models import Max, QuerySet
 
-from catalog.batches import theirs, title
+from catalog.batches import theirs
 from catalog.changes import VOLATILE_FIELDS
 from catalog.locks import RESOLUTION_FLAGS
 from catalog.models import Change, Show
 from catalog.models.change import Kind
 from catalog.revert_fields import KEYS, REVERTIBLE, InTheWay, by_key, undone, without
 from catalog.revert_state import Present
-from catalog.values import field_of
+from catalog.values import field_of, label
 
 CHUNK: Final = 100  # shows read at once
 SHOWN: Final = 100  # shows and conflicts of a plan that are kept to be looked at
@@ -208,12 +208,12 @@ class Undoing:
         if isinstance(delta, Mapping) and delta.get("changed"):
             number = len(delta["changed"])
             what = "1 offer has" if number == 1 else f"{number} offers have"
-            self.plan.notes.append(f"{title(name)}: {what} got another link or place, and the old one is not kept.")
+            self.plan.notes.append(f"{label(name)}: {what} got another link or place, and the old one is not kept.")
         try:
             value = undone(self.value(name), by_key(name, delta))
         except InTheWay:
             newer = self.newer(change, name)
-            reason = f"{theirs(newer, {name})}" if newer else f"{title(name)} has been changed since"
+            reason = f"{theirs(newer, {name})}" if newer else f"{label(name)} has been changed since"
             self.stop(name, f"{reason}: it stays.", newer)
         else:
             self.values[name] = self.without_aliases(value) if name == "networks" else value
@@ -226,7 +226,7 @@ class Undoing:
         if newer is None or without(now, self.present.newer_changes_of(self.show.pk, change, name)) == now:
             self.locked.discard(name)
         else:
-            self.stop(name, f"{title(name)} stays locked: {theirs(newer, {name})}.", newer)
+            self.stop(name, f"{label(name)} stays locked: {theirs(newer, {name})}.", newer)
 
     def keep_taken_ids(self, given_up: set[tuple[str, Any]]) -> None:
         """An id that another show has meanwhile stays with it, and what was decided with it here stays too."""
@@ -239,8 +239,7 @@ class Undoing:
             )
             if holder is not None:
                 where = " in the trash" if holder.deleted_at else ""
-                label = field_of(name).verbose_name
-                self.stop(name, f"{label} {value} is that of {holder.name}{where} now: it stays.", None)
+                self.stop(name, f"{label(name)} {value} is that of {holder.name}{where} now: it stays.", None)
                 self.stopped.add(RESOLUTION_FLAGS[name])
                 for stopped in (name, RESOLUTION_FLAGS[name]):
                     self.values.pop(stopped, None)

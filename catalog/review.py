@@ -1,4 +1,4 @@
-"""The inbox: what waits for a person, over all queues of the desk, and what people have decided about it."""
+"""The inbox: which items of a queue wait for a person, and what people have decided about them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Q
 from django.utils import timezone
 
-from catalog.admin import desk
 from catalog.models import ReviewMark
 
 if TYPE_CHECKING:
@@ -27,16 +26,6 @@ class Sorted:
     hidden: list[str] = field(default_factory=list)
 
 
-def open_counts() -> dict[str, int]:
-    """How many items wait in each queue of the desk, by its slug."""
-    marks = marks_of(queue.slug for queue in desk.queues)
-    return {queue.slug: len(sort_out(queue, marks).open) for queue in desk.queues}
-
-
-def find_queue(slug: str) -> desk.Queue | None:
-    return next((queue for queue in desk.queues if queue.slug == slug), None)
-
-
 def marks_of(slugs: Iterable[str]) -> dict[tuple[str, str], ReviewMark]:
     """What people have decided, or whom they have assigned, in one query."""
     says_something = Q(dismissed=True) | Q(later_until__gt=timezone.now()) | Q(assigned_to__isnull=False)
@@ -44,10 +33,10 @@ def marks_of(slugs: Iterable[str]) -> dict[tuple[str, str], ReviewMark]:
     return {(mark.queue, mark.key): mark for mark in marks.order_by()}
 
 
-def sort_out(queue: desk.Queue, marks: Marks) -> Sorted:
-    sorted_keys, keys = Sorted(), queue.keys()
+def sort_out(queue: str, keys: Iterable[str], marks: Marks) -> Sorted:
+    sorted_keys = Sorted()
     for key in keys:
-        (sorted_keys.hidden if is_hidden(marks.get((queue.slug, key))) else sorted_keys.open).append(key)
+        (sorted_keys.hidden if is_hidden(marks.get((queue, key))) else sorted_keys.open).append(key)
     return sorted_keys
 
 

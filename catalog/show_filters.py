@@ -18,7 +18,7 @@ from django.db.models.lookups import Contains
 from catalog.locks import LOCKABLE_RELATIONS, UPSTREAM_FIELDS
 from catalog.models import Network, SavedView, Show, ShowNetwork, ShowWatchProvider, WatchProvider
 from catalog.search import name_key
-from catalog.values import check
+from catalog.values import check, label
 
 SEARCH: Final = "q"
 VIEW: Final = "filter"  # the slug of a saved view
@@ -110,11 +110,6 @@ def in_region(value: str) -> Q:
     return Q(region=value.upper())
 
 
-def lock_label(name: str) -> str:
-    field = {field.name: field for field in Show._meta.get_fields()}[name] if name not in LOCKABLE_RELATIONS else None
-    return str(getattr(field, "verbose_name", name)).replace("_", " ")
-
-
 NO_TMDB, NO_IMDB = Q(needs_tmdb_resolution=True), Q(needs_imdb_resolution=True)
 
 SHOW_FILTERS: Final[tuple[ShowFilter, ...]] = (
@@ -145,10 +140,7 @@ SHOW_FILTERS: Final[tuple[ShowFilter, ...]] = (
         "locked",
         "Locked",
         {"yes": ("Some field", ~Q(locked_fields=[])), "no": ("No field", Q(locked_fields=[]))}
-        | {
-            name: (lock_label(name).capitalize(), has_lock(name))
-            for name in (*UPSTREAM_FIELDS, "override", *LOCKABLE_RELATIONS)
-        },
+        | {name: (label(name), has_lock(name)) for name in (*UPSTREAM_FIELDS, "override", *LOCKABLE_RELATIONS)},
     ),
     ShowFilter(
         "gone",

@@ -10,14 +10,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from catalog.batches import title
 from catalog.changes import plain
 from catalog.edits import version_subquery
-from catalog.file_formats import FileProblem, FileRow, Sheet, Unreadable
 from catalog.models import Show
 from catalog.search import name_key
+from catalog.sheet import FileProblem, FileRow, Sheet, Unreadable
 from catalog.show_resource import COLUMNS, READ_ONLY, ShowResource, cell_of, text_of
-from catalog.values import normal
+from catalog.values import label, normal
 
 ROWS_AT_ONCE: Final = 500  # that are looked up together, in two queries
 LONGEST_SHOWN: Final = 80  # characters of a bad value
@@ -75,7 +74,7 @@ class Row:
 
     def refuse(self, column: str, reason: str) -> None:
         cell = self.cells.get(column)
-        self.flaws.append(Flaw(self.number, column and title(column), printable(cell), reason))
+        self.flaws.append(Flaw(self.number, column and label(column), printable(cell), reason))
 
 
 @dataclass(slots=True)
@@ -93,7 +92,7 @@ def folded(heading: str) -> str:
     return re.sub(r"[\s_]", "", heading).casefold()
 
 
-HEADINGS: Final = OLD_HEADINGS | {folded(text): name for name in COLUMNS for text in (title(name), name)}
+HEADINGS: Final = OLD_HEADINGS | {folded(text): name for name in COLUMNS for text in (label(name), name)}
 
 
 def headings_of(header: Sequence[str]) -> Headings:
@@ -107,7 +106,7 @@ def headings_of(header: Sequence[str]) -> Headings:
             found.read_only.append(text)
         elif name in found.places:
             raise FileProblem(
-                f"Two columns are headed {title(name)}: columns {found.places[name] + 1} and {place + 1}."
+                f"Two columns are headed {label(name)}: columns {found.places[name] + 1} and {place + 1}."
             )
         else:
             found.places[name] = place

@@ -16,13 +16,13 @@ from django.db.models import Prefetch, QuerySet
 from import_export import fields, resources, widgets
 
 from catalog.changes import entity_label
-from catalog.file_formats import CSV, LONGEST_CELL, XLSX, Unreadable
+from catalog.file_formats import FORMATS
 from catalog.links import RELATIONS
 from catalog.locks import EDITABLE, EDITORIAL_FIELDS, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Show, ShowNetwork, ShowProductionCompany
+from catalog.sheet import Unreadable
 from catalog.values import LONGEST, check, field_of, normal
-
-FORMATS: Final[dict[str, Any]] = {"csv": CSV, "xlsx": XLSX}
+from catalog.xlsx_file import LONGEST_CELL
 
 # What people look at first stands first.
 WRITABLE: Final[tuple[str, ...]] = (

@@ -1,16 +1,21 @@
-"""What a person types, as a column of Show holds it: one form for every door (admin, API)."""
+"""The columns of Show for people: what each is called, and what they type in the form in which it is held.
+
+Every door (admin, API, files) goes by these.
+"""
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
+from django.utils.text import capfirst
 
 from catalog.locks import EDITABLE
 from catalog.models import Show
 
-LARGEST = 2**31 - 1  # of PostgreSQL's integer; SQLite would take more
+LARGEST_ID: Final = 2**63 - 1  # of an id, in both databases
+LARGEST_INTEGER = 2**31 - 1  # of PostgreSQL's integer; SQLite would take more
 LONGEST = {"name": 500, "imdb_id": 22}  # characters; both are indexed, which bounds them in PostgreSQL
 
 
@@ -19,6 +24,16 @@ def field_of(name: str) -> "models.Field[Any, Any]":
     if not isinstance(field, models.Field):
         raise TypeError(f"{name} is not a column of Show")
     return field
+
+
+def label(name: str) -> str:
+    """A column's or a relation's name as people read it."""
+    try:
+        field = Show._meta.get_field(name)
+    except FieldDoesNotExist:
+        field = None
+    text = str(field.verbose_name) if isinstance(field, models.Field) else name.replace("_", " ")
+    return capfirst(text.replace("tmdb", "TMDb").replace("imdb", "IMDb"))
 
 
 def normal(name: str, value: Any) -> Any:
@@ -63,8 +78,8 @@ def check(name: str, value: Any) -> None:
             raise ValidationError("The text holds a character that can't be stored.")
     if isinstance(value, str) and len(value) > LONGEST.get(name, len(value)):
         raise ValidationError(f"It has {len(value):,} characters; {LONGEST[name]:,} are allowed.")
-    if isinstance(field_of(name), models.PositiveIntegerField) and isinstance(value, int) and value > LARGEST:
-        raise ValidationError(f"At most {LARGEST}.")
+    if isinstance(field_of(name), models.PositiveIntegerField) and isinstance(value, int) and value > LARGEST_INTEGER:
+        raise ValidationError(f"At most {LARGEST_INTEGER}.")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValidationError("A finite number is expected.")
 

@@ -5,18 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django_q.tasks import async_task
 
 from catalog.changes import Author
 from catalog.edits import locked_row, refuse_stale, write
 from catalog.locks import RESOLUTION_FLAGS
 from catalog.models import Change, Show
+from catalog.sync_queue import queue_sync
 from catalog.values import differing
 from ingestion.checks import tmdb_problems
 from ingestion.matching import Candidate, Known, candidate_of_found, rank, with_record
@@ -35,7 +34,6 @@ TRIES = 2
 PATIENCE = 8.0  # seconds for an answer: somebody looks at the page
 PATIENCE_FOR_MORE = 4.0  # seconds for the networks of candidates, which the page can do without
 ASKED_MORE_OF = 5  # of the best candidates
-SYNC_TASK = "ingestion.tasks.sync_shows"
 
 
 class CantAsk(Exception):
@@ -215,8 +213,7 @@ def take_match(
         refuse_stale(show, version, set(ids), whole_row=False)
     decided = ids | {RESOLUTION_FLAGS[name]: False for name in ids}
     change = write(show, differing(show, decided), author, lock=ids)
-    user_id = author.user.pk if author.user else None
-    transaction.on_commit(partial(async_task, SYNC_TASK, show_ids=[str(show_id)], user_id=user_id))
+    queue_sync(author.user.pk if author.user else None, [show_id])
     return change
 
 

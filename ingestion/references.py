@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-MAX_ID = 2**63 - 1  # a bigint column
+from ingestion.shapes import MAX_ID
+
 TMDB_HOSTS = frozenset({"themoviedb.org", "tmdb.org"})
 IMDB_HOSTS = frozenset({"imdb.com"})
 TMDB_ID = re.compile(r"[0-9]{1,19}")

@@ -207,7 +207,6 @@ AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # logins are in our own history
 AXES_ENABLE_ADMIN = False  # catalog.admin.access has its own page of them
 AXES_VERBOSE = False
-IMPORT_EXPORT_USE_TRANSACTIONS = True
 
 # --- Database ----------------------------------------------------------------------------------
 

@@ -9,14 +9,14 @@ from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
 
 from catalog.access import record
 from catalog.admin.paginator import BoundedPaginator
 from catalog.admin.read_only import ReadOnlyAdmin
+from catalog.admin.text import badge
 from catalog.models import AccessEvent
 
-BADGES = {
+TONES = {
     AccessEvent.Kind.LOGIN: "good",
     AccessEvent.Kind.FAILED: "warn",
     AccessEvent.Kind.LOCKED_OUT: "bad",
@@ -58,8 +58,8 @@ class AccessEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what")
     def what(self, event: AccessEvent) -> str:
-        tone = BADGES.get(AccessEvent.Kind(event.kind), "")
-        return format_html('<span class="desk-badge {}">{}</span>', tone, event.get_kind_display())
+        tone = TONES.get(AccessEvent.Kind(event.kind), "")
+        return badge(event.get_kind_display(), tone)
 
     @admin.display(description="by", ordering="actor__username")
     def by(self, event: AccessEvent) -> str:

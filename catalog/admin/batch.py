@@ -10,20 +10,19 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 
-from catalog.admin.bulk import PERMISSION, counted, described
+from catalog.admin.bulk import PERMISSION, described
 from catalog.admin.read_only import ReadOnlyAdmin
+from catalog.admin.text import badge, counted
 from catalog.batches import CHANGED, FAILED, UNCHANGED, queue
 from catalog.models import Batch
 from catalog.revert import queue as queue_revert
 
 PER_PAGE: Final = 100  # failures
 OPEN: Final = (Batch.Status.QUEUED, Batch.Status.RUNNING)
-# Those whose plan is a list of edits; the others are made whole by the click that asks for them.
 TONES: Final = {"queued": "warn", "running": "warn", "done": "good", "failed": "bad"}
 
 
@@ -66,9 +65,7 @@ class BatchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status", ordering="status")
     def how(self, batch: Batch) -> SafeString:
-        return format_html(
-            '<span class="desk-badge {}">{}</span>', TONES.get(batch.status, ""), batch.get_status_display()
-        )
+        return badge(batch.get_status_display(), TONES.get(batch.status, ""))
 
     @admin.display(description="shows")
     def outcome(self, batch: Batch) -> str:
@@ -143,10 +140,7 @@ def revert_url(request: HttpRequest, batch: Batch) -> str:
     """Where the batch can be reverted; empty for those who may not, and where there is nothing to revert."""
     if batch.status in OPEN or not request.user.has_perm("catalog.revert_show") or not batch.changes.exists():
         return ""
-    try:
-        return reverse("admin:catalog_batch_revert", args=(batch.pk,))
-    except NoReverseMatch:
-        return ""
+    return reverse("admin:catalog_batch_revert", args=(batch.pk,))
 
 
 def is_uuid(text: str) -> bool:

@@ -8,19 +8,20 @@ from uuid import UUID
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.text import capfirst
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
-from catalog.admin.text import NOTHING, label, short
+from catalog.admin.author import refuse_without, user_of
+from catalog.admin.drafts import ReasonForm, page, view
+from catalog.admin.text import NOTHING, counted, short
 from catalog.batches import AT_ONCE, draft, submit
 from catalog.bulk import (
     ACTIONS,
@@ -40,7 +41,7 @@ from catalog.changes import set_change
 from catalog.links import RELATIONS
 from catalog.locks import EDITORIAL_FIELDS, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Batch, Show
-from catalog.values import field_of
+from catalog.values import field_of, label
 
 PERMISSION: Final = "catalog.bulk_edit_show"
 MOST_OPERATIONS: Final = 5
@@ -57,11 +58,10 @@ def bulk_edit(model_admin: "ModelAdmin[Show]", request: HttpRequest, queryset: Q
     return redirect("admin:catalog_show_bulk", batch.pk)
 
 
-def editor(request: HttpRequest) -> Any:
+def editor(request: HttpRequest) -> User:
     """Who is logged in, with the right to do this."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
-    return author_of(request).user
+    refuse_without(request, PERMISSION)
+    return user_of(request)
 
 
 def field_groups() -> list[tuple[str, list[tuple[str, str]]]]:
@@ -125,15 +125,6 @@ class OperationForm(forms.Form):
         if not self.errors:
             self.operation = parse_operation(data["action"], data["field"], data["value"], self.shows)
         return data
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        required=False,
-        max_length=500,
-        help_text="Kept with every change in the history.",
-        widget=forms.TextInput(attrs={"size": 60}),
-    )
 
 
 def posted_rows(request: HttpRequest) -> list[dict[str, str]]:
@@ -262,12 +253,6 @@ def apply(model_admin: "ModelAdmin[Show]", request: HttpRequest, batch_id: UUID)
     return redirect("admin:catalog_batch_change", batch.pk)
 
 
-def page(model_admin: "ModelAdmin[Show]", request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-    return TemplateResponse(
-        request, template, {**model_admin.admin_site.each_context(request), "model_admin": model_admin, **context}
-    )
-
-
 def described(row: Mapping[str, str]) -> str:
     """A row of the form in words, like `Override: set to SKIP`."""
     text = f"{label(row['field'])}: {ACTIONS[row['action']]}"
@@ -291,22 +276,11 @@ def preview_rows(edit: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def counted(number: int) -> str:
-    return f"{number:,} show{'' if number == 1 else 's'}"
-
-
 def urls(model_admin: "ModelAdmin[Show]") -> list[URLPattern]:
-    def view(function: Any) -> Any:
-        def bound(request: HttpRequest, batch_id: UUID) -> HttpResponse:
-            response: HttpResponse = function(model_admin, request, batch_id)
-            return response
-
-        return model_admin.admin_site.admin_view(bound)
-
     return [
-        path("bulk/<uuid:batch_id>/", view(choose), name="catalog_show_bulk"),
-        path("bulk/<uuid:batch_id>/preview/", view(preview), name="catalog_show_bulk_preview"),
-        path("bulk/<uuid:batch_id>/apply/", view(apply), name="catalog_show_bulk_apply"),
+        path("bulk/<uuid:batch_id>/", view(model_admin, choose), name="catalog_show_bulk"),
+        path("bulk/<uuid:batch_id>/preview/", view(model_admin, preview), name="catalog_show_bulk_preview"),
+        path("bulk/<uuid:batch_id>/apply/", view(model_admin, apply), name="catalog_show_bulk_apply"),
     ]
 
 

@@ -17,10 +17,12 @@ from django.utils import timezone
 from catalog.admin import desk
 from catalog.admin.author import author_of
 from catalog.admin.columns import EDITABLE, cell_text, stamp, text_tags
-from catalog.admin.text import describe_author, label
+from catalog.admin.text import describe_author
+from catalog.batches import CHANGED, FAILED, UNCHANGED, in_words
 from catalog.changes import Author
 from catalog.edits import ChangedMeanwhile, edit_show, version_of
 from catalog.models import Batch, Change, Show
+from catalog.values import label
 
 MOST_EDITS: Final = 500
 GONE: Final = "This show has been deleted or merged meanwhile. Load the list again."
@@ -96,16 +98,12 @@ def save_row(row: Row, author: Author) -> tuple[dict[str, Any], str]:
         return answer | {
             "error": "Somebody else has changed this show.",
             "conflict": conflict(row, meanwhile),
-        }, "failed"
+        }, FAILED
     except ValidationError as error:
-        messages: dict[str, list[str]] = {NON_FIELD_ERRORS: error.messages}
-        if hasattr(error, "error_dict"):
-            messages = error.message_dict
-        named = [name for name in messages if name != NON_FIELD_ERRORS]
-        words = [f"{label(name)}: {text}" for name in named for text in messages[name]]
-        return refused(row, " ".join([*words, *messages.get(NON_FIELD_ERRORS, [])]), next(iter(named), None)), "failed"
+        named = [name for name in getattr(error, "error_dict", {}) if name != NON_FIELD_ERRORS]
+        return refused(row, in_words(error), next(iter(named), None)), FAILED
     except Show.DoesNotExist:
-        return refused(row, GONE, None), "failed"
+        return refused(row, GONE, None), FAILED
 
 
 @transaction.atomic
@@ -123,7 +121,7 @@ def write_row(row: Row, author: Author) -> tuple[dict[str, Any], str]:
         "locks": [label(name) for name in show.locked_fields],
         "updated": stamp("updated_at")(show),
     }
-    return answer, "changed" if change else "unchanged"
+    return answer, CHANGED if change else UNCHANGED
 
 
 def typed(name: str, text: str) -> Any:
@@ -164,12 +162,12 @@ def save_rows(rows: list[Row], author: Author) -> list[dict[str, Any]]:
     batch.user = cast(User, author.user)  # who is logged in
     batch.save(force_insert=True)
     step = Author(user=author.user, reason=author.reason, batch_id=batch.pk)
-    answers, counts = [], {"changed": 0, "unchanged": 0, "failed": 0}
+    answers, counts = [], {CHANGED: 0, UNCHANGED: 0, FAILED: 0}
     for row in rows:
         answer, outcome = save_row(row, step)
         answers.append(answer)
         counts[outcome] += 1
-    if not counts["changed"]:
+    if not counts[CHANGED]:
         batch.delete()
         return answers
     batch.status, batch.finished_at = Batch.Status.DONE, timezone.now()

@@ -8,7 +8,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, URLPattern, reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -16,13 +16,13 @@ from catalog.admin.change_filters import FILTERS
 from catalog.admin.paginator import BoundedPaginator
 from catalog.admin.read_only import ReadOnlyAdmin
 from catalog.admin.revert import revert_pages
-from catalog.admin.text import NOTHING, difference, label
+from catalog.admin.text import NOTHING, badge, difference
 from catalog.models import Change, Show
 from catalog.models.change import Kind
 from catalog.search import name_key
+from catalog.values import label
 
 FIELDS_SHOWN: Final = 6  # of one change, in the list
-LINK: Final = '<a class="history-link" href="{}">{}<span class="history-spoken">{}</span></a>'
 TONES: Final = {Kind.CREATED: "good", Kind.DELETED: "bad", Kind.MERGED: "warn"}
 
 
@@ -113,7 +113,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     @admin.display(description="kind", ordering="kind")
     def what_kind(self, change: Change) -> SafeString:
         kind = Kind(change.kind)
-        return format_html('<span class="desk-badge {}">{}</span>', TONES.get(kind, ""), kind.label)
+        return badge(kind.label, TONES.get(kind, ""))
 
     @admin.display(description="who", ordering="user__username")
     def who(self, change: Change) -> str:
@@ -121,9 +121,8 @@ class ChangeAdmin(ReadOnlyAdmin):
             return str(change.user.get_username())
         if change.run_id is None:
             return "-"
-        page = address("ingestion_syncrun_change", change.run_id)
-        name = f"run {change.run_id}"
-        return format_html('<a class="history-link" href="{}">{}</a>', page, name) if page else name
+        page = reverse("admin:ingestion_syncrun_change", args=(change.run_id,))
+        return format_html('<a class="history-link" href="{}">run {}</a>', page, change.run_id)
 
     @admin.display(description="before → after")
     def differences(self, change: Change) -> SafeString:
@@ -149,9 +148,8 @@ class ChangeAdmin(ReadOnlyAdmin):
     def step(self, change: Change) -> str:
         if change.batch is None:
             return ""
-        page = address("catalog_batch_change", change.batch_id)
-        name = change.batch.get_kind_display()
-        return format_html('<a class="history-link" href="{}">{}</a>', page, name) if page else name
+        page = reverse("admin:catalog_batch_change", args=(change.batch_id,))
+        return format_html('<a class="history-link" href="{}">{}</a>', page, change.batch.get_kind_display())
 
     @admin.display(description="undo")
     def revert_link(self, change: Change) -> str:
@@ -210,11 +208,3 @@ def links_of(request: HttpRequest, change: Change) -> list[tuple[str, str, str]]
         if request.user.has_perm("catalog.revert_run"):
             links.append(("Revert the run…", reverse("admin:catalog_run_revert", args=(change.run_id,)), "danger"))
     return links
-
-
-def address(name: str, *args: Any) -> str | None:
-    """Of a page of admin, None where no app brings it."""
-    try:
-        return reverse(f"admin:{name}", args=args)
-    except NoReverseMatch:
-        return None

@@ -15,11 +15,10 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 
-from catalog.admin.text import label
 from catalog.locks import EDITORIAL_FIELDS, LOCKABLE_RELATIONS, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models.change import Kind
+from catalog.values import LARGEST_ID, label
 
-LARGEST_ID = 2**63 - 1
 FIELDS = (
     *UPSTREAM_FIELDS,
     *EDITORIAL_FIELDS,

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_GET
 from catalog import dashboard as figures
 from catalog.admin import desk
 from catalog.admin.text import describe_author, describe_field
-from catalog.review import open_counts
 
 SEE_SHOWS = "catalog.view_show"
 TOP_NETWORKS = 12
@@ -39,7 +38,7 @@ def fill_dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, A
 def queues(request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm(SEE_SHOWS):
         return {}
-    counts, inbox = open_counts(), reverse("admin:catalog_show_review")
+    counts, inbox = desk.open_counts(), reverse("admin:catalog_show_review")
     rows = [
         {"title": queue.title, "count": counts.get(queue.slug, 0), "url": f"{inbox}?queue={queue.slug}"}
         for queue in desk.queues
@@ -103,7 +102,7 @@ def open_items(request: HttpRequest) -> HttpResponse:
     """How much waits in the inbox, for the number beside its link: a request of its own, so no page waits for it."""
     if not request.user.has_perm(SEE_SHOWS):
         raise PermissionDenied
-    return JsonResponse({"open": sum(open_counts().values())})
+    return JsonResponse({"open": sum(desk.open_counts().values())})
 
 
 def pages(model_admin: "ModelAdmin[Any]") -> list[URLPattern]:

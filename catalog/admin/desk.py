@@ -16,8 +16,7 @@ from django.urls import URLPattern
 from django.utils.safestring import SafeString
 
 from catalog.models import Show
-
-SYNC_TASK = "ingestion.tasks.sync_shows"  # by its name: the catalogue does not import the other apps
+from catalog.review import marks_of, sort_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +102,13 @@ panels: list[Callable[[Show], SafeString]] = []  # parts of the show page
 checked: list[Callable[[Show], Mapping[str, datetime]]] = []
 # Addresses below /admin/catalog/show/, made for the show admin.
 pages: list[Callable[["ModelAdmin[Any]"], list[URLPattern]]] = []
+
+
+def find_queue(slug: str) -> Queue | None:
+    return next((queue for queue in queues if queue.slug == slug), None)
+
+
+def open_counts() -> dict[str, int]:
+    """How many items wait in each queue, by its slug."""
+    marks = marks_of(queue.slug for queue in queues)
+    return {queue.slug: len(sort_out(queue.slug, queue.keys(), marks).open) for queue in queues}

@@ -12,13 +12,13 @@ from django.utils import timezone
 
 from catalog.admin import desk
 from catalog.admin.pick import entities_of
-from catalog.admin.show_form import linked_ids
 from catalog.admin.show_rows import NEXT_SYNC, SOURCES, WATCH, badge, checked, lock_urls, takeable
-from catalog.admin.text import NOTHING, label
+from catalog.admin.text import NOTHING
 from catalog.edits import in_order, upstream_value
-from catalog.links import RELATIONS
+from catalog.links import RELATIONS, linked_ids
 from catalog.models import Show
 from catalog.provenance import provenance, source_of, telling_changes
+from catalog.values import label
 
 
 def pages(model_admin: ModelAdmin) -> list[URLPattern]:

@@ -8,13 +8,12 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from catalog.admin.author import author_of
 from catalog.admin.filters import LogoFilter, MergedFilter
-from catalog.admin.show import counted
+from catalog.admin.text import badge, counted
 from catalog.duplicates import MergeRefused, merge_networks
 from catalog.logos import MAX_BYTES, UnusableLogo, read_logo, upload_logo
 from catalog.models import Logo, Network, ProductionCompany, WatchProvider
@@ -103,7 +102,7 @@ class LogoAdmin(ModelAdmin):
         chosen = queryset.filter(logo_locked=False, tmdb_logo_path__isnull=False)
         # The list may be sorted by the number of shows, and no update can be.
         count = chosen.order_by().update(hosted_logo_path=None, hosted_logo_sha256=None)
-        self.message_user(request, f"The next sync mirrors {count} logo{'' if count == 1 else 's'} again.")
+        self.message_user(request, f"The next sync mirrors {counted(count, 'logo')} again.")
 
     @admin.display(description="logo")
     def thumbnail(self, entity: Logo) -> str:
@@ -189,7 +188,3 @@ class ProductionCompanyAdmin(LogoAdmin):
 class WatchProviderAdmin(LogoAdmin):
     name_field = "provider_name"
     upstream = ("display_priority", "origin_country", "tmdb_logo_path", "tmdb_fetched_at")
-
-
-def badge(text: str, tone: str = "") -> SafeString:
-    return format_html('<span class="desk-badge {}">{}</span>', tone, text)

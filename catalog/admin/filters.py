@@ -1,11 +1,10 @@
 """Filters of admin's lists: those of shows as a bar of fields, those of other lists as Django's own."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, F, Q, QuerySet, When
 from django.http import Http404, HttpRequest, JsonResponse
@@ -143,19 +142,3 @@ class MergedFilter(Answers):
         "no": ("Stands for itself", Q(merged_into__isnull=True)),
         "yes": ("Merged into another", Q(merged_into__isnull=False)),
     }
-
-
-class VolatileFilter(Answers):
-    """Changes of votes and popularity alone are left out unless they are asked for."""
-
-    title = "votes and popularity"
-    parameter_name = "volatile"
-    answers: ClassVar = {"only": ("Only these", Q(volatile=True)), "all": ("Shown too", Q())}
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return super().queryset(request, queryset) if self.value() in self.answers else queryset.filter(volatile=False)
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        first, *rest = super().choices(changelist)
-        yield {**first, "display": "Left out"}
-        yield from rest

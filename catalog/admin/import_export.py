@@ -11,25 +11,28 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.text import Truncator
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
+from catalog.admin.author import refuse_without, user_of
+from catalog.admin.drafts import ReasonForm, page, view
 from catalog.admin.show_export import MAY_IMPORT, export
-from catalog.admin.text import NOTHING, label
+from catalog.admin.text import NOTHING
 from catalog.batches import AT_ONCE, draft, submit
 from catalog.changes import set_change
-from catalog.file_formats import MOST_ROWS, FileProblem, read_sheet
+from catalog.file_formats import read_sheet
 from catalog.models import Batch, Show
+from catalog.sheet import MOST_ROWS, FileProblem
 from catalog.show_import import compare, headings_of, printable
 from catalog.show_resource import COLUMNS, READ_ONLY
+from catalog.values import label
 
 MOST_BYTES: Final = 20 * 2**20
 MOST_FLAWS: Final = 1_000  # that are kept; all are counted
@@ -51,20 +54,10 @@ class UploadForm(forms.Form):
         return file
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
-        required=False,
-        max_length=500,
-        help_text="Kept with every change in the history.",
-        widget=forms.TextInput(attrs={"size": 60}),
-    )
-
-
-def importer(request: HttpRequest) -> Any:
+def importer(request: HttpRequest) -> User:
     """Who is logged in, with the right to do this."""
-    if not request.user.has_perms(MAY_IMPORT):
-        raise PermissionDenied
-    return author_of(request).user
+    refuse_without(request, *MAY_IMPORT)
+    return user_of(request)
 
 
 def upload(model_admin: "ModelAdmin[Show]", request: HttpRequest) -> HttpResponse:
@@ -210,25 +203,12 @@ def around(text: str, other: str) -> str:
     return f"{'…' if start else ''}{Truncator(text[start:]).chars(LONGEST)}"
 
 
-def page(model_admin: "ModelAdmin[Show]", request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
-    return TemplateResponse(
-        request, template, {**model_admin.admin_site.each_context(request), "model_admin": model_admin, **context}
-    )
-
-
 def urls(model_admin: "ModelAdmin[Show]") -> list[URLPattern]:
-    def view(function: Any) -> Any:
-        def bound(request: HttpRequest, **names: Any) -> HttpResponse:
-            response: HttpResponse = function(model_admin, request, **names)
-            return response
-
-        return model_admin.admin_site.admin_view(bound)
-
     return [
-        path("export/", view(export), name="catalog_show_export"),
-        path("import/", view(upload), name="catalog_show_import"),
-        path("import/<uuid:batch_id>/", view(preview), name="catalog_show_import_preview"),
-        path("import/<uuid:batch_id>/confirm/", view(confirm), name="catalog_show_import_confirm"),
+        path("export/", view(model_admin, export), name="catalog_show_export"),
+        path("import/", view(model_admin, upload), name="catalog_show_import"),
+        path("import/<uuid:batch_id>/", view(model_admin, preview), name="catalog_show_import_preview"),
+        path("import/<uuid:batch_id>/confirm/", view(model_admin, confirm), name="catalog_show_import_confirm"),
     ]
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,20 +15,19 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
+from catalog.admin.author import LONGEST_REASON, author_of, posted_reason, refuse_without
 from catalog.admin.merge_choices import compare, going_over, picks_of
 from catalog.admin.merge_suspects import SUSPECTS, likelier_to_stay, merge_url, side_by_side
-from catalog.admin.text import label
 from catalog.edits import ChangedMeanwhile, version_of
 from catalog.merging import merge_shows, merged_pair, resolve_merged, unmerge
 from catalog.models import Batch, Show
 from catalog.models.show import is_imdb_id
 from catalog.search import name_key
+from catalog.values import label
 
 PERMISSION = "catalog.merge_show"
 FOUND = 20  # shows that a search lists
 LONGEST_ID = 18  # digits; a longer number is none that the databases can look for
-LONGEST_REASON = 500
 
 
 def pages(model_admin: "ModelAdmin[Any]") -> list[URLPattern]:
@@ -54,7 +53,7 @@ desk.buttons.append(desk.Button("Merge…", lambda show: merge_url(show.pk), PER
 @admin.action(description="Merge duplicates…")
 def merge_selected(model_admin: Any, request: HttpRequest, queryset: QuerySet[Show]) -> HttpResponse | None:
     """Leads to the page where the two that are selected stand side by side; which one stays can be changed there."""
-    if not may_merge(request):
+    if not request.user.has_perm(PERMISSION):
         model_admin.message_user(request, "You may not merge shows: ask for the right to.", messages.ERROR)
         return None
     shows = list(queryset.only("pk", "tmdb_id", "imdb_id", "created_at")[:3])
@@ -64,17 +63,12 @@ def merge_selected(model_admin: Any, request: HttpRequest, queryset: QuerySet[Sh
     return redirect(merge_url(*(show.pk for show in sorted(shows, key=likelier_to_stay))))
 
 
-def may_merge(request: HttpRequest) -> bool:
-    return request.user.has_perm(PERMISSION)
-
-
 # --- the page
 
 
 def merge_page(model_admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResponse:
     """`a` stays and `b` goes into it; without one of them the page asks for it."""
-    if not may_merge(request):
-        raise PermissionDenied
+    refuse_without(request, PERMISSION)
     target, source = asked_for(request, "a"), asked_for(request, "b")
     if target is not None and source is not None and target.pk == source.pk:
         messages.error(request, "That is the same show twice: choose another one.")
@@ -213,15 +207,14 @@ def find_shows(text: str, chosen: Show | None) -> QuerySet[Show]:
 
 def undo_page(model_admin: "ModelAdmin[Any]", request: HttpRequest, batch_id: UUID) -> HttpResponse:
     """Asks before it undoes: what comes back, and what can't."""
-    if not may_merge(request):
-        raise PermissionDenied
+    refuse_without(request, PERMISSION)
     batch = Batch.objects.select_related("user").filter(pk=batch_id).first()
     try:
         if batch is None:
             raise ValidationError("There is no such merge.")
         source, target = merged_pair(batch)
         if request.method == "POST":
-            left = unmerge(batch, author_of(request, request.POST.get("reason", "")[:LONGEST_REASON]))
+            left = unmerge(batch, author_of(request, posted_reason(request)))
             return undone(request, source, left)
     except ValidationError as error:
         messages.error(request, f"Nothing was undone. {' '.join(error.messages)}")

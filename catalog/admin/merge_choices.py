@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from catalog.admin.text import NOTHING, label
+from catalog.admin.text import NOTHING
 from catalog.locks import EDITORIAL_FIELDS, LOCKABLE, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Show
 from catalog.moving import relations, rows_to_move
 from catalog.picks import LISTS
+from catalog.values import label
 
 EPISODE: Final = tuple(name for name in UPSTREAM_FIELDS if name.startswith("most_recent_episode_"))
 # What is known by an id goes with the id, unless an editor has locked it: nobody picks figures one by one.

@@ -6,19 +6,19 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
-from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from catalog.access import Rights, record_rights, rights_of, rights_of_group
+from catalog.admin.unlogged import UnloggedAdmin
 
 
-class PeopleAdmin(ModelAdmin):
+class PeopleAdmin(UnloggedAdmin):
     """A staff user who could edit users could make himself a superuser: so only superusers can."""
 
     show_full_result_count = False
@@ -37,8 +37,6 @@ class PeopleAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
-
-    # --- the history of rights is the one history: admin's own log would be a second one that knows no values
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
         """Ticks: they are few, and all can be seen and reached by keyboard."""
@@ -77,15 +75,6 @@ class PeopleAdmin(ModelAdmin):
         with transaction.atomic():
             for obj in queryset.order_by("pk"):
                 self.delete_model(request, obj)
-
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return None
-
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return None
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        return None
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

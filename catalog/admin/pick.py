@@ -7,14 +7,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-LARGEST = 2**63 - 1  # of an id, in both databases
+from catalog.values import LARGEST_ID
 
 
 def ids_of(value: Any) -> list[int]:
     """`74,2`, or a list, as ids without repeats. Raises ValueError for what is neither."""
     parts = value.split(",") if isinstance(value, str) else value or ()
     ids = [int(part) for part in parts if str(part).strip()]
-    if any(not 0 < pk <= LARGEST for pk in ids):
+    if any(not 0 < pk <= LARGEST_ID for pk in ids):
         raise ValueError("an id is a positive number")
     return list(dict.fromkeys(ids))
 

@@ -1,28 +1,26 @@
 """The pages on which changes are taken back: what would happen, what stays and why, and the button."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 
-from catalog.admin.author import author_of
-from catalog.admin.text import NOTHING, Difference, difference, label
+from catalog.admin.author import LONGEST_REASON, author_of, refuse_without
+from catalog.admin.text import NOTHING, Difference, difference
 from catalog.batches import AT_ONCE
 from catalog.edits import field_change, in_order
 from catalog.models import Batch, Change
 from catalog.models.change import Kind
-from catalog.revert import changes_of, plan_revert, revert, undo_merge
-from catalog.revert_plan import ShowPlan
-
-LONGEST_REASON: Final = 500  # characters
-LARGEST_ID: Final = 2**63 - 1
+from catalog.revert import changes_of, revert, undo_merge
+from catalog.revert_plan import ShowPlan, plan_revert
+from catalog.values import LARGEST_ID, label
 
 
 def revert_pages(model_admin: ModelAdmin) -> list[URLPattern]:
@@ -42,7 +40,7 @@ def revert_pages(model_admin: ModelAdmin) -> list[URLPattern]:
 
 
 def revert_change(model_admin: ModelAdmin, request: HttpRequest, change_id: int) -> HttpResponse:
-    refuse_without("catalog.revert_show", request)
+    refuse_without(request, "catalog.revert_show")
     change = Change.objects.filter(pk=change_id).first() if change_id <= LARGEST_ID else None
     if change is None:
         return nowhere(request, f"There is no change {change_id}.")
@@ -52,7 +50,7 @@ def revert_change(model_admin: ModelAdmin, request: HttpRequest, change_id: int)
 
 
 def revert_batch(model_admin: ModelAdmin, request: HttpRequest, batch_id: UUID) -> HttpResponse:
-    refuse_without("catalog.revert_show", request)
+    refuse_without(request, "catalog.revert_show")
     batch = Batch.objects.filter(pk=batch_id).defer("plan", "failures").first()
     if batch is None:
         return nowhere(request, "There is no such batch.")
@@ -63,7 +61,7 @@ def revert_batch(model_admin: ModelAdmin, request: HttpRequest, batch_id: UUID) 
 
 
 def revert_run(model_admin: ModelAdmin, request: HttpRequest, run_id: int) -> HttpResponse:
-    refuse_without("catalog.revert_run", request)
+    refuse_without(request, "catalog.revert_run")
     if run_id > LARGEST_ID:
         return nowhere(request, f"There is no run {run_id}.")
     back = f"{reverse('admin:catalog_change_changelist')}?run_id={run_id}"
@@ -160,16 +158,7 @@ def reason_error(reason: str) -> str:
 
 
 def result_of(batch: Batch) -> str:
-    """The page of a batch, or its changes where there is no such page."""
-    try:
-        return reverse("admin:catalog_batch_change", args=(batch.pk,))
-    except NoReverseMatch:
-        return f"{reverse('admin:catalog_change_changelist')}?batch__id__exact={batch.pk}"
-
-
-def refuse_without(permission: str, request: HttpRequest) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
+    return reverse("admin:catalog_batch_change", args=(batch.pk,))
 
 
 def nowhere(request: HttpRequest, text: str) -> HttpResponse:

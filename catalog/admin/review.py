@@ -12,16 +12,17 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
 from catalog.admin import desk
+from catalog.admin.author import refuse_without, user_of
+from catalog.admin.review_queues import QUEUES
 from catalog.edits import ChangedMeanwhile
 from catalog.models import Change, ReviewMark, Show
-from catalog.review import assign, find_queue, is_hidden, marks_of, put_back, put_off, sort_out
-from catalog.review_queues import QUEUES
+from catalog.review import assign, is_hidden, marks_of, put_back, put_off, sort_out
 
 PER_PAGE = 25
 UNRESOLVED = "unresolved"  # the queue behind the short address /resolution/
@@ -69,7 +70,7 @@ def review_page(model_admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpRes
     if request.method == "POST":
         return act(request)
     slug = request.GET.get("queue", "")
-    if slug and find_queue(slug) is None:
+    if slug and desk.find_queue(slug) is None:
         messages.error(request, f"There is no queue {slug!r}.")
         return redirect("admin:catalog_show_review")
     context = {
@@ -85,8 +86,8 @@ def review_page(model_admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpRes
 def page_context(request: HttpRequest, slug: str) -> dict[str, Any]:
     """One queue's page: its cards, and how much waits in every queue."""
     marks = marks_of(queue.slug for queue in desk.queues)
-    found = {queue.slug: sort_out(queue, marks) for queue in desk.queues}
-    queue = find_queue(slug) or next((queue for queue in desk.queues if found[queue.slug].open), None)
+    found = {queue.slug: sort_out(queue.slug, queue.keys(), marks) for queue in desk.queues}
+    queue = desk.find_queue(slug) or next((queue for queue in desk.queues if found[queue.slug].open), None)
     if queue is None:
         queue = desk.queues[0]
     shows_hidden, shows_mine = request.GET.get("show") == "hidden", bool(request.GET.get("mine"))
@@ -124,13 +125,12 @@ def colleagues() -> Any:
 
 def act(request: HttpRequest) -> HttpResponse:
     """Does one thing with one item, says what was done, and goes back to the page that it was done on."""
-    queue, key = find_queue(request.POST.get("queue", "")), request.POST.get("key", "")
+    queue, key = desk.find_queue(request.POST.get("queue", "")), request.POST.get("key", "")
     deed = DEEDS.get(request.POST.get("do", ""))
     if queue is None or deed is None:
         messages.error(request, "Nothing was done: the page is out of date.")
         return redirect("admin:catalog_show_review")
-    if not request.user.has_perm(queue.permission):
-        raise PermissionDenied
+    refuse_without(request, queue.permission)
     if key not in queue.keys():  # noqa: SIM118  a function of the queue, not a dictionary's
         messages.warning(request, "This item waits no more: somebody has decided it, or it has changed.")
         return HttpResponseRedirect(request.get_full_path())
@@ -161,11 +161,8 @@ def undo_link(queue: desk.Queue, changes: list[Change]) -> SafeString:
     """Where what was done can be undone: the change, the show's history if there is more than one, or the mark."""
     if not changes:
         return link(hidden_page(queue), "What is put off or left")
-    try:
-        if len(changes) == 1:
-            return link(reverse("admin:catalog_change_revert", args=(changes[0].pk,)), "Undo")
-    except NoReverseMatch:
-        pass
+    if len(changes) == 1:
+        return link(reverse("admin:catalog_change_revert", args=(changes[0].pk,)), "Undo")
     return link(f"{reverse('admin:catalog_change_changelist')}?show__id__exact={changes[0].show_id}", "History")
 
 
@@ -199,10 +196,6 @@ def do_assign(request: HttpRequest, queue: desk.Queue, key: str) -> None:
         raise ValidationError("There is no such colleague.")
     assign(queue.slug, key, user_of(request), colleague)
     messages.success(request, f"It is assigned to {colleague.get_username()}.")
-
-
-def user_of(request: HttpRequest) -> Any:
-    return request.user
 
 
 DEEDS: dict[str, Callable[[HttpRequest, desk.Queue, str], None]] = {

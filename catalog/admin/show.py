@@ -1,34 +1,32 @@
 """Shows in admin: every write goes through catalog.edits, so it locks, and leaves a Change."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
-from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
-from django.utils import timezone
-from django_q.tasks import async_task
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
+from catalog.admin.author import author_of, user_of
 from catalog.admin.bulk import bulk_edit
-from catalog.admin.desk import SYNC_TASK
 from catalog.admin.merge import merge_selected
 from catalog.admin.show_export import export_selected
 from catalog.admin.show_list import ShowListAdmin
 from catalog.admin.show_page import ShowPageAdmin
+from catalog.admin.text import counted
+from catalog.admin.unlogged import UnloggedAdmin
 from catalog.batches import Edit, draft, submit
 from catalog.models import Batch, Show
-from catalog.trash import delete_show
+from catalog.sync_queue import queue_sync
+from catalog.trash import delete_show, delete_shows
 
 
 @admin.register(Show)
-class ShowAdmin(ShowListAdmin, ShowPageAdmin):
+class ShowAdmin(UnloggedAdmin, ShowListAdmin, ShowPageAdmin):
     actions = (bulk_edit, "sync_now", merge_selected, export_selected, "unlock_all", "decide_no_matches")
 
     def get_urls(self) -> list[URLPattern]:
@@ -40,37 +38,13 @@ class ShowAdmin(ShowListAdmin, ShowPageAdmin):
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Show]) -> None:
         """Moves them to the trash in one step, which is reverted as one."""
         keys = list(queryset.order_by("pk").values_list("pk", flat=True))
-        user = author_of(request).user
-        assert user is not None
-        with transaction.atomic():
-            batch = Batch.objects.create(
-                kind=Batch.Kind.EDIT,
-                status=Batch.Status.DONE,
-                user=user,
-                reason="deleted from the list",
-                total=len(keys),
-                done=len(keys),
-                counts={"changed": len(keys)},
-                finished_at=timezone.now(),
-            )
-            for pk in keys:
-                delete_show(pk, author_of(request, batch.reason, batch.pk))
+        delete_shows(keys, user_of(request), "deleted from the list")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Names the shows alone: a show has thousands of offers, and they go with it without a question."""
         shows = list(objs)
         missing = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
         return [str(show) for show in shows], {self.opts.verbose_name_plural: len(shows)}, missing, []
-
-    # Change is the one history: admin's own log would be a second one that knows no values.
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return None
-
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        return None
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        return None
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -90,8 +64,11 @@ class ShowAdmin(ShowListAdmin, ShowPageAdmin):
 
     @admin.action(description="Sync now", permissions=["sync"])
     def sync_now(self, request: HttpRequest, queryset: QuerySet[Show]) -> None:
-        show_ids = [str(pk) for pk in queryset.order_by("pk").values_list("pk", flat=True)]
-        transaction.on_commit(partial(async_task, SYNC_TASK, show_ids=show_ids, user_id=request.user.pk))
+        show_ids = list(queryset.order_by("pk").values_list("pk", flat=True))
+        if not show_ids:
+            self.message_user(request, "Nothing is queued: somebody has deleted these shows meanwhile.", messages.ERROR)
+            return
+        queue_sync(request.user.pk, show_ids)
         self.message_user(request, f"The sync of {counted(len(show_ids))} is queued.")
 
     @admin.action(description="Unlock: take TMDb's values back", permissions=["bulk_edit"])
@@ -111,15 +88,9 @@ class ShowAdmin(ShowListAdmin, ShowPageAdmin):
 
     def apply_to_each(self, request: HttpRequest, edits: list[Edit], reason: str) -> HttpResponse:
         """One step on many shows, with a result page, and reverted as one."""
-        author = author_of(request, reason)
-        assert author.user is not None
-        batch = submit(draft(Batch.Kind.EDIT, author.user, edits, reason))
+        batch = submit(draft(Batch.Kind.EDIT, user_of(request), edits, reason))
         return redirect("admin:catalog_batch_change", batch.pk)
 
 
 def edit_of(pk: UUID, name: str, values: dict[str, Any], lock: Sequence[str] = (), unlock: Sequence[str] = ()) -> Edit:
     return {"id": str(pk), "name": name, "values": values, "lock": list(lock), "unlock": list(unlock)}
-
-
-def counted(number: int) -> str:
-    return f"{number} show{'' if number == 1 else 's'}"

@@ -8,20 +8,21 @@ from django.contrib import admin
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import OrderBy, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.text import slugify
 
-from catalog.admin.columns import all_columns
-from catalog.admin.show_list import OWN_PARAMS
-from catalog.admin.text import label
-from catalog.file_formats import FileProblem
+from catalog.admin.show_list import OWN_PARAMS, ordered, parsed_order
+from catalog.admin.text import counted
+from catalog.file_formats import FORMATS
 from catalog.models import Show
+from catalog.sheet import FileProblem
 from catalog.show_filters import ORDER, VIEW, filtered_shows, saved_view
 from catalog.show_import import UUID_TEXT, printable
-from catalog.show_resource import COLUMNS, FORMATS, READ_ONLY, exported, in_file_order
+from catalog.show_resource import COLUMNS, READ_ONLY, exported, in_file_order
+from catalog.values import label
 
 # What an address may hold beside the words of `filtered_shows`.
 OWN: Final = frozenset({*OWN_PARAMS, PAGE_VAR, "format", "columns", "id", "ids"})
@@ -68,30 +69,20 @@ def asked_shows(asked: Mapping[str, str]) -> QuerySet[Show]:
     ids = asked.get("id", asked.get("ids"))
     if ids is None:
         shows = filtered_shows({name: value for name, value in asked.items() if name not in OWN})
-        return in_list_order(shows, order_of(asked))
+        return ordered(shows, parsed_order(order_of(asked))[0])
     parts = [part.strip() for part in ids.split(",") if part.strip()]
     if bad := [printable(part) for part in parts if not UUID_TEXT.match(part)]:
         raise ValidationError({"id": f"“{bad[0]}” is no id of a show."})
     shows = Show.objects.filter(pk__in=[UUID(part) for part in parts])
     if not shows.exists():
         raise ValidationError({"id": "There is no such show; it may have been deleted or merged."})
-    return in_list_order(shows, "")
+    return ordered(shows, parsed_order("")[0])
 
 
 def order_of(asked: Mapping[str, str]) -> str:
     """As the list is sorted: by the address, else by the saved view."""
     view = asked.get(VIEW)
     return asked.get(ORDER_VAR) or (str(saved_view(view).params.get(ORDER, "")) if view else "")
-
-
-def in_list_order(shows: QuerySet[Show], order: str) -> QuerySet[Show]:
-    columns, ordering = all_columns(), list[OrderBy | str]()
-    for part in order.split(","):
-        column = columns.get(part.removeprefix("-"))
-        if column is not None and column.order_by:
-            shows = column.annotate_order(shows) if column.annotate_order else shows
-            ordering += column.ordered(descending=part.startswith("-"))
-    return shows.order_by(*(ordering or ["name_key"]), "pk")
 
 
 def export_page(
@@ -109,7 +100,7 @@ def export_page(
     context = {
         **model_admin.admin_site.each_context(request),
         "model_admin": model_admin,
-        "title": "Export shows" if found is None else f"Export {found:,} show{'' if found == 1 else 's'}",
+        "title": "Export shows" if found is None else f"Export {counted(found)}",
         "found": found,
         "errors": [(label(name), text) for name, texts in (errors or {}).items() for text in texts],
         "kept": [(name, value) for name, value in asked.items() if name not in ("format", "columns") and value],

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
-from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from catalog.admin.pick import PickField
-from catalog.admin.text import joined, label, short
+from catalog.admin.text import joined, short
 from catalog.edits import newest_changes, validate, version_of
-from catalog.links import RELATIONS
+from catalog.links import RELATIONS, linked_ids
 from catalog.models import Change, Network, ProductionCompany, Show
 from catalog.provenance import act_of
-from catalog.values import check, normal, normal_list
+from catalog.values import check, label, normal, normal_list
 
 OWN_FIELDS = frozenset({"reason", "version"})  # of the form, not of the show
 THEIRS = "theirs"
@@ -225,11 +224,6 @@ class ShowForm(forms.ModelForm):
                 data[self.add_prefix(name)] = now
         data["version"] = str(self.current_version)
         self.data = data
-
-
-def linked_ids(show_id: UUID, relation: str) -> list[int]:
-    model, entity, _ = RELATIONS[relation]
-    return list(model.objects.filter(show_id=show_id).order_by("position", "id").values_list(f"{entity}_id", flat=True))
 
 
 def told_of(meanwhile: Mapping[str, list[str]]) -> str:

@@ -1,6 +1,6 @@
 """The list of shows: a grid that editors work in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -30,6 +30,27 @@ OWN_PARAMS: Final = frozenset({*IGNORED_PARAMS, COLUMNS, "_changelist_filters"})
 
 # Raw replies are up to 100 kB each, and no list shows the others.
 HEAVY: Final = ("tmdb_meta", "imdb_meta", "description", "keywords", "upstream_values")
+
+
+def parsed_order(text: str) -> tuple[list[tuple[str, bool]], list[str]]:
+    """What `-updated,name` asks for: (column, whether descending), by name for nothing; and what can't be sorted by."""
+    columns, order, unknown = all_columns(), [], []
+    for part in filter(None, text.split(",")):
+        name = part.removeprefix("-")
+        if name in columns and columns[name].order_by:
+            order.append((name, part != name))
+        else:
+            unknown.append(name)
+    return order or [("name", False)], unknown
+
+
+def ordered(shows: QuerySet[Show], order: Iterable[tuple[str, bool]]) -> QuerySet[Show]:
+    columns, ordering = all_columns(), list[OrderBy]()
+    for name, descending in order:
+        column = columns[name]
+        shows = column.annotate_order(shows) if column.annotate_order else shows
+        ordering += column.ordered(descending=descending)
+    return shows.order_by(*ordering, "pk")
 
 
 class ShowChangeList(ChangeList):
@@ -83,14 +104,10 @@ class ShowChangeList(ChangeList):
     def order(self) -> list[tuple[str, bool]]:
         """(column, whether descending), as `o=-updated,name` asks for it."""
         text = self.params.get(ORDER) or (str(self.view.params.get(ORDER, "")) if self.view else "")
-        columns, order = all_columns(), []
-        for part in filter(None, text.split(",")):
-            name = part.removeprefix("-")
-            if name in columns and columns[name].order_by:
-                order.append((name, part != name))
-            else:
-                self.errors[ORDER] = [f"The list can't be sorted by “{name}”."]
-        return order or [("name", False)]
+        order, unknown = parsed_order(text)
+        if unknown:
+            self.errors[ORDER] = [f"The list can't be sorted by “{name}”." for name in unknown]
+        return order
 
     # --- what is found
 
@@ -104,15 +121,7 @@ class ShowChangeList(ChangeList):
         except ValidationError as error:
             self.errors |= error.message_dict
             found = self.root_queryset.none()
-        return self.ordered(found)
-
-    def ordered(self, shows: QuerySet[Show]) -> QuerySet[Show]:
-        columns, ordering = all_columns(), list[OrderBy | str]()
-        for name, descending in self.order:
-            column = columns[name]
-            shows = column.annotate_order(shows) if column.annotate_order else shows
-            ordering += column.ordered(descending=descending)
-        return shows.order_by(*ordering, "pk")
+        return ordered(found, self.order)
 
     def get_results(self, request: HttpRequest) -> None:
         """Finds the ids of a page first: the cells' annotations are then made for its rows and no others."""

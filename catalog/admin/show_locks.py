@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -14,30 +14,27 @@ from django.urls import URLPattern, path
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from catalog.admin.author import author_of
+from catalog.admin.author import author_of, posted_reason, refuse_without
 from catalog.admin.show_rows import NEXT_SYNC, SOURCES, WATCH, Rows, input_of, side_of
 from catalog.admin.show_trail import trail_of
-from catalog.admin.text import label
 from catalog.changes import Author
-from catalog.edits import edit_show, lock_show, locked_row, unlock_show, upstream_value
+from catalog.disagreements import take_upstream
+from catalog.edits import lock_show, locked_row
 from catalog.links import RELATIONS
 from catalog.locks import LOCKABLE
 from catalog.models import Show
 from catalog.provenance import source_of
+from catalog.values import label
 
 Act = Callable[[UUID, list[str], Author], str]  # what was done, in words
 
 
 @transaction.atomic
-def take_upstream(show_id: UUID, names: Sequence[str], author: Author) -> str:
-    """Gives locked fields back to upstream. An id that is not locked, but which upstream contradicts, becomes
-    upstream's: that is an editor's decision, and stays his. Raises as `catalog.edits` does."""
+def unlock_fields(show_id: UUID, names: Sequence[str], author: Author) -> str:
+    """Raises as `catalog.edits` does."""
     show = locked_row(show_id)
     locked = [name for name in names if show.is_locked(name)]
-    ids = {name: upstream_value(show, name) for name in names if name in show.upstream_values and name not in locked}
-    unlock_show(show_id, locked, author)
-    if ids:
-        edit_show(show_id, ids, author)
+    ids = take_upstream(show, names, author)
     done = [unlocked_text(show, name) for name in locked] + [f"{label(name)} is now as upstream says." for name in ids]
     return " ".join(done) or "It was unlocked already."
 
@@ -56,8 +53,8 @@ def unlocked_text(show: Show, name: str) -> str:
     return f"{label(name)} is unlocked and stays as it is until {source} says something."
 
 
-def take_all(show_id: UUID, author: Author) -> str:
-    return take_upstream(show_id, Show.objects.only("locked_fields").get(pk=show_id).locked_fields, author)
+def unlock_all(show_id: UUID, author: Author) -> str:
+    return unlock_fields(show_id, Show.objects.only("locked_fields").get(pk=show_id).locked_fields, author)
 
 
 def lock_fields(show_id: UUID, names: Sequence[str], author: Author) -> str:
@@ -75,21 +72,20 @@ def pages(model_admin: ModelAdmin) -> list[URLPattern]:
         return model_admin.admin_site.admin_view(answer)
 
     return [
-        path("<uuid:show_id>/unlock/", view(take_upstream), name="catalog_show_unlock"),
+        path("<uuid:show_id>/unlock/", view(unlock_fields), name="catalog_show_unlock"),
         path("<uuid:show_id>/lock/", view(lock_fields), name="catalog_show_lock"),
     ]
 
 
 def change_locks(model_admin: ModelAdmin, request: HttpRequest, show_id: UUID, act: Act) -> HttpResponse:
-    if not request.user.has_perm("catalog.change_show"):
-        raise PermissionDenied
-    author = author_of(request, request.POST.get("reason", "")[:500])
+    refuse_without(request, "catalog.change_show")
+    author = author_of(request, posted_reason(request))
     names = list(dict.fromkeys(request.POST.getlist("fields")))
-    everything = act is take_upstream and "all" in request.POST
+    everything = act is unlock_fields and "all" in request.POST
     try:
         if not everything and (not names or not LOCKABLE.issuperset(names)):
             raise ValidationError("No such field can be locked or unlocked.")
-        done = take_all(show_id, author) if everything else act(show_id, names, author)
+        done = unlock_all(show_id, author) if everything else act(show_id, names, author)
     except ValidationError as error:
         return refused(request, show_id, " ".join(error.messages))
     except Show.DoesNotExist:

@@ -1,29 +1,26 @@
 """The page of one show."""
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
-from django_q.tasks import async_task
 from unfold.admin import ModelAdmin
 
 from catalog.admin import desk, show_locks, show_trail
-from catalog.admin.author import author_of
-from catalog.admin.desk import SYNC_TASK
+from catalog.admin.author import author_of, posted_reason, refuse_without
 from catalog.admin.show_form import ShowForm, told_of
 from catalog.admin.show_offers import where_to_watch
 from catalog.admin.show_rows import PARTS, READ_ONLY, WATCH, Rows, lock_urls
-from catalog.admin.show_trail import LONGEST_COMMENT, address, trail_of
+from catalog.admin.show_trail import LONGEST_COMMENT, trail_of
 from catalog.edits import ChangedMeanwhile, create_show, edit_show
 from catalog.links import RELATIONS
 from catalog.models import Change, Show
+from catalog.sync_queue import queue_sync
 from catalog.trash import delete_show
 
 ATTEMPTS = 3  # at a save that somebody else was quicker than
@@ -141,7 +138,7 @@ class ShowPageAdmin(ModelAdmin):
             if not self.has_delete_permission(request, show):
                 raise PermissionDenied
             try:
-                delete_show(show.pk, author_of(request, request.POST.get("reason", "")[:500]))
+                delete_show(show.pk, author_of(request, posted_reason(request)))
             except Show.DoesNotExist:
                 pass  # what follows tells who was quicker
             else:
@@ -186,21 +183,19 @@ def final_target(show: Show) -> Show | None:
 
 def buttons_of(show: Show, request: HttpRequest) -> list[dict[str, Any]]:
     """Those that the user may press: the page's own, then what other apps bring."""
-    export, diff = address("catalog_show_export"), address("catalog_show_diff", show.pk)
-    own: list[tuple[str, str | None, str, bool]] = [
+    diff = reverse("admin:catalog_show_diff", args=(show.pk,))
+    export = f"{reverse('admin:catalog_show_export')}?id={show.pk}"
+    buttons = [
         ("Sync now", reverse("admin:catalog_show_sync", args=(show.pk,)), "catalog.sync_show", True),
-        *(
-            (button.label, button.url(show), button.permission, button.post)
-            for button in desk.buttons
-        ),
+        *((button.label, button.url(show), button.permission, button.post) for button in desk.buttons),
         ("Diff to upstream", diff, "catalog.view_show", False),
-        ("Export row", export and f"{export}?id={show.pk}", "catalog.view_show", False),
+        ("Export row", export, "catalog.view_show", False),
         ("Delete", reverse("admin:catalog_show_delete", args=(show.pk,)), "catalog.delete_show", False),
-    ]  # fmt: skip
+    ]
     return [
         {"label": label, "url": url, "post": post}
-        for label, url, permission, post in own
-        if url and request.user.has_perm(permission)
+        for label, url, permission, post in buttons
+        if request.user.has_perm(permission)
     ]
 
 
@@ -211,12 +206,11 @@ def sync_pages(model_admin: Any) -> list[URLPattern]:
 
 def sync(request: HttpRequest, show_id: UUID) -> HttpResponse:
     """Queues a sync of this show, whatever its age."""
-    if not request.user.has_perm("catalog.sync_show"):
-        raise PermissionDenied
+    refuse_without(request, "catalog.sync_show")
     if not Show.objects.filter(pk=show_id).exists():
         messages.error(request, "Somebody has deleted this show meanwhile.")
         return redirect("admin:catalog_show_changelist")
-    transaction.on_commit(partial(async_task, SYNC_TASK, show_ids=[str(show_id)], user_id=request.user.pk))
+    queue_sync(request.user.pk, [show_id])
     messages.success(request, "The sync of this show is queued. Load the page again to see what it brought.")
     return redirect("admin:catalog_show_change", show_id)
 

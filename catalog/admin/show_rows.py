@@ -15,12 +15,13 @@ from django.utils.safestring import SafeString
 from catalog.admin import desk
 from catalog.admin.pick import entities_of
 from catalog.admin.show_form import Conflict, ShowForm
-from catalog.admin.text import NOTHING, age, joined, label, moment, short
+from catalog.admin.text import NOTHING, age, joined, moment, short
 from catalog.edits import upstream_value
 from catalog.links import RELATIONS
 from catalog.locks import LOCKABLE, RESOLUTION_FLAGS
 from catalog.models import Show
 from catalog.provenance import EDITOR, IMDB, RUN, TMDB, Provenance, provenance, source_of, telling_changes
+from catalog.values import label
 
 SOURCES = {TMDB: "TMDb", IMDB: "IMDb"}
 # The sync's own figures, and what is derived: shown, not typed.

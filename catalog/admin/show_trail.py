@@ -5,15 +5,15 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
-from catalog.admin.author import author_of
+from catalog.admin.author import author_of, refuse_without
 from catalog.admin.text import describe_author, difference
 from catalog.edits import in_order
 from catalog.models import Change, Show
@@ -43,15 +43,7 @@ def trail_of(show: Show, user: Any) -> SafeString:
 def revert_url(change: Change, user: Any) -> str | None:
     if change.kind == Change.Kind.COMMENTED or not user.has_perm("catalog.revert_show"):
         return None
-    return address("catalog_change_revert", change.pk)
-
-
-def address(name: str, *args: Any) -> str | None:
-    """Of a page of admin, None where no app brings it."""
-    try:
-        return reverse(f"admin:{name}", args=args)
-    except NoReverseMatch:
-        return None
+    return reverse("admin:catalog_change_revert", args=(change.pk,))
 
 
 def pages(model_admin: ModelAdmin) -> list[URLPattern]:
@@ -60,8 +52,7 @@ def pages(model_admin: ModelAdmin) -> list[URLPattern]:
 
 
 def comment(request: HttpRequest, show_id: UUID) -> HttpResponse:
-    if not request.user.has_perm("catalog.change_show"):
-        raise PermissionDenied
+    refuse_without(request, "catalog.change_show")
     text = request.POST.get("text", "").replace("\r\n", "\n")
     try:
         if len(text) > LONGEST_COMMENT or "\x00" in text:

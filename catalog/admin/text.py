@@ -5,28 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist
-from django.db.models import Field
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator, capfirst
+from django.utils.text import Truncator
 
-from catalog.models import Change, Show
-from catalog.models.change import Kind
+from catalog.models import Change
+from catalog.values import label as label
 
 LONGEST = 80  # characters of one value
 FEW = 5  # items of a set that are named
 NOTHING = "(nothing)"
-
-
-def label(name: str) -> str:
-    """A column's or a relation's name as people read it."""
-    try:
-        field = Show._meta.get_field(name)
-    except FieldDoesNotExist:
-        field = None
-    text = str(field.verbose_name) if isinstance(field, Field) else name.replace("_", " ")
-    return capfirst(text.replace("tmdb", "TMDb").replace("imdb", "IMDb"))
 
 
 def short(value: Any) -> str:
@@ -100,12 +88,6 @@ def describe_field(name: str, change: Any) -> str:
     return f"{label(name)}: {short(change)}"
 
 
-def describe_change(change: Change) -> SafeString:
-    return format_html_join(
-        SafeString("<br>"), "{}", ((describe_field(name, value),) for name, value in change.fields.items())
-    )
-
-
 def describe_author(change: Change) -> str:
     """Who made it; the user must have been selected with the change."""
     if change.user:
@@ -121,17 +103,10 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString:
     return format_html("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>", head, body)
 
 
-def history(changes: Iterable[Change]) -> SafeString:
-    return table(
-        ("When (UTC)", "Who", "What", "Change", "Why"),
-        (
-            (
-                f"{change.ts:%Y-%m-%d %H:%M}",
-                describe_author(change),
-                Kind(change.kind).label,
-                describe_change(change),
-                change.reason,
-            )
-            for change in changes
-        ),
-    )
+def counted(number: int, noun: str = "show") -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def badge(text: str, tone: str = "") -> SafeString:
+    """`tone` is good, warn, bad, or empty."""
+    return format_html('<span class="desk-badge {}">{}</span>', tone, text)

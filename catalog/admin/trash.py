@@ -15,15 +15,14 @@ from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
-from catalog.admin.show_trail import address
+from catalog.admin.author import author_of, posted_reason
 from catalog.models import Change, Show
 from catalog.models.change import Kind
 from catalog.search import name_key
 from catalog.trash import restore_show
+from catalog.values import LARGEST_ID
 
 PER_PAGE = 100
-LARGEST = 2**63 - 1
 
 
 def pages(model_admin: ModelAdmin) -> list[URLPattern]:
@@ -62,7 +61,7 @@ def found(query: str) -> QuerySet[Show]:
     shows = Show.all_objects.filter(deleted_at__isnull=False).order_by("-deleted_at", "pk")
     if query:
         wanted = Q(name_key__contains=name_key(query)) | Q(imdb_id=query.lower())
-        if query.isascii() and query.isdigit() and int(query) <= LARGEST:
+        if query.isascii() and query.isdigit() and int(query) <= LARGEST_ID:
             wanted |= Q(tmdb_id=int(query)) | Q(tvdb_id=int(query))
         with suppress(ValueError):
             wanted |= Q(pk=UUID(query))
@@ -93,12 +92,12 @@ def undo_url(change: Change, user: Any) -> str | None:
     """Where the merge can be undone, for those who may."""
     if change.batch_id is None or not user.has_perm("catalog.merge_show"):
         return None
-    return address("catalog_show_unmerge", change.batch_id)
+    return reverse("admin:catalog_show_unmerge", args=(change.batch_id,))
 
 
 def restored(request: HttpRequest, show_id: UUID) -> HttpResponse:
     try:
-        change = restore_show(show_id, author_of(request, request.POST.get("reason", "")[:500]))
+        change = restore_show(show_id, author_of(request, posted_reason(request)))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("admin:catalog_show_trash")

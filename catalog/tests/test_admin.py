@@ -132,7 +132,7 @@ def test_sync_now_queues_one_task_by_its_name(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     queued = []
-    monkeypatch.setattr("catalog.admin.show.async_task", lambda *names, **options: queued.append((names, options)))
+    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *names, **options: queued.append((names, options)))
     other = Show.objects.create(name="Other")
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -141,6 +141,21 @@ def test_sync_now_queues_one_task_by_its_name(
     ids = sorted([str(show.pk), str(other.pk)])
     assert queued == [(("ingestion.tasks.sync_shows",), {"show_ids": ids, "user_id": editor.pk})]
     assert "The sync of 2 shows is queued." in messages_of(page)
+
+
+def test_a_selection_that_is_gone_meanwhile_does_not_become_a_sync_of_all(
+    desk: Client, show: Show, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    queued = []
+    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *names, **options: queued.append((names, options)))
+    Show.objects.create(name="Other")
+    delete_show(show.pk, Author())
+
+    with django_capture_on_commit_callbacks(execute=True):
+        page = act(desk, SHOWS, "sync_now", show)
+
+    assert queued == []
+    assert "Nothing is queued: somebody has deleted these shows meanwhile." in messages_of(page)
 
 
 # --- networks, companies, providers

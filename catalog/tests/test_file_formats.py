@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.worksheet.formula import ArrayFormula
 
-from catalog import file_formats
-from catalog.file_formats import CSV, XLSX, FileProblem, Unreadable, neutral, read_sheet, restored
+from catalog import sheet, xlsx_file
+from catalog.csv_file import CSV
+from catalog.file_formats import read_sheet
+from catalog.sheet import FileProblem, Unreadable, neutral, restored
+from catalog.xlsx_file import XLSX
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 TRAPS = st.text(st.sampled_from("'=+-@\t\r\n \\;,\"_x005FBab＝"), max_size=12)
@@ -96,7 +99,7 @@ def test_a_file_of_nothing_is_refused(data: bytes) -> None:
 
 
 def test_more_rows_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_formats, "MOST_ROWS", 2)
+    monkeypatch.setattr(sheet, "MOST_ROWS", 2)
 
     assert len(rows_of(b"id\n1\n2\n\n")) == 2
     with pytest.raises(FileProblem, match="More than 2 rows"):
@@ -285,7 +288,7 @@ def test_an_xlsx_with_damaged_rows_is_refused_when_they_are_read() -> None:
 
 
 def test_a_row_beyond_the_last_one_of_excel_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_formats, "LAST_ROW", 10)
+    monkeypatch.setattr(xlsx_file, "LAST_ROW", 10)
     book = openpyxl.Workbook()
     book.active["A1"], book.active["A12"] = "id", "1"
 

@@ -39,6 +39,12 @@ def test_an_app_imports_no_app_beside_or_above_it(app: str, forbidden: set[str])
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
+def test_the_rules_of_the_catalogue_know_nothing_of_admin() -> None:
+    outside = [path for path in modules("catalog") if not {"admin", "tests"} & set(path.parts)]
+
+    assert [path.name for path in outside if "catalog.admin" in path.read_text()] == []
+
+
 def test_the_tests_of_catalog_need_no_other_app() -> None:
     assert [path.name for path in modules("catalog") if imported(path) & {"ingestion", "exports", "demo"}] == []
 

@@ -68,7 +68,7 @@ def test_another_order_is_a_change_and_the_same_is_none(show: Show, author: Auth
     assert change is not None
     assert change.fields["networks"] == [["Bravo (74)", "HBO (49)"], ["HBO (49)", "Bravo (74)"]]
     assert edit_show(show.pk, {"networks": [49, 74, 49]}, author) is None
-    assert linked_ids(show, "networks") == [49, 74]
+    assert linked_ids(show.pk, "networks") == [49, 74]
 
 
 def test_companies_are_edited_in_the_same_way(show: Show, author: Author) -> None:
@@ -77,7 +77,7 @@ def test_companies_are_edited_in_the_same_way(show: Show, author: Author) -> Non
     edit_show(show.pk, {"production_companies": [5]}, author)
 
     show.refresh_from_db()
-    assert linked_ids(show, "production_companies") == [5]
+    assert linked_ids(show.pk, "production_companies") == [5]
     assert show.locked_fields == ["production_companies"]
 
 
@@ -89,7 +89,7 @@ def test_an_id_of_no_network_is_refused_at_the_field_and_nothing_is_saved(
 
     assert refusal.value.message_dict == {"networks": ["There is none with the id 999."]}
     show.refresh_from_db()
-    assert (show.name, linked_ids(show, "networks"), Change.objects.count()) == ("Below Deck", networks, 0)
+    assert (show.name, linked_ids(show.pk, "networks"), Change.objects.count()) == ("Below Deck", networks, 0)
 
 
 def test_locking_as_it_stands_keeps_the_members_and_upstreams_word(

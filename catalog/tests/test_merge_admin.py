@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from catalog.admin import desk as desk_registry
+from catalog.admin.desk import find_queue, open_counts
 from catalog.admin.merge import merge_selected
 from catalog.admin.merge_choices import EPISODE, FACTS, compare, picks_of
 from catalog.admin.merge_suspects import SUSPECTS
@@ -22,7 +23,6 @@ from catalog.edits import edit_show, lock_show
 from catalog.locks import EDITABLE
 from catalog.merging import merge_shows
 from catalog.models import Batch, Change, Network, ReviewMark, Show, ShowNetwork, ShowWatchProvider, WatchProvider
-from catalog.review import find_queue, open_counts
 from catalog.suspects import pair_key
 from catalog.trash import delete_show
 

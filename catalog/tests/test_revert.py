@@ -25,9 +25,10 @@ from catalog.models import (
     WatchProvider,
 )
 from catalog.models.change import Kind
-from catalog.revert import changes_of, plan_revert, revert, undo_merge
+from catalog.revert import changes_of, revert, undo_merge
 from catalog.revert_fields import InTheWay, undone
-from catalog.revert_tasks import apply_revert
+from catalog.revert_plan import plan_revert
+from catalog.tasks import apply_revert
 from catalog.trash import comment_on_show, delete_show, restore_show
 
 pytestmark = pytest.mark.django_db
@@ -532,7 +533,7 @@ def test_many_shows_go_to_the_worker_which_may_run_twice(
 
     assert (batch.status, batch.total, batch.done) == ("queued", 3, 0)
     [task] = OrmQ.objects.all()
-    assert (task.task["func"], task.task["args"]) == ("catalog.revert_tasks.apply_revert", (str(batch.pk),))
+    assert (task.task["func"], task.task["args"]) == ("catalog.tasks.apply_revert", (str(batch.pk),))
     assert apply_revert(str(batch.pk)) == {
         "status": "done",
         "done": 3,

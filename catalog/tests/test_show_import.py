@@ -6,8 +6,9 @@ from django.utils import timezone
 
 from catalog.changes import Author
 from catalog.edits import edit_show, version_of
-from catalog.file_formats import FileProblem, FileRow, Sheet, Unreadable, read_sheet
+from catalog.file_formats import read_sheet
 from catalog.models import Show
+from catalog.sheet import FileProblem, FileRow, Sheet, Unreadable
 from catalog.show_import import Comparison, compare, headings_of
 from catalog.show_resource import COLUMNS, exported
 from catalog.trash import delete_show

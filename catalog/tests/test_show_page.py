@@ -682,7 +682,7 @@ def test_sync_now_queues_a_sync_of_this_show(
     django_capture_on_commit_callbacks: Any,
 ) -> None:
     queued = []
-    monkeypatch.setattr("catalog.admin.show_page.async_task", lambda *names, **more: queued.append((names, more)))
+    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *names, **more: queued.append((names, more)))
 
     with django_capture_on_commit_callbacks(execute=True):
         page = press(desk, "sync", show)

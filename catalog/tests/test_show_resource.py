@@ -8,9 +8,10 @@ from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog.file_formats import FileProblem, Unreadable, read_sheet
+from catalog.file_formats import read_sheet
 from catalog.locks import EDITABLE
 from catalog.models import Network, ProductionCompany, Show, ShowNetwork, ShowProductionCompany
+from catalog.sheet import FileProblem, Unreadable
 from catalog.show_resource import (
     COLUMNS,
     READ_ONLY,

@@ -9,15 +9,16 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
+from catalog.admin.author import author_of, posted_reason, refuse_without
+from catalog.admin.merge_suspects import merge_url
 from catalog.edits import ChangedMeanwhile, version_of
 from catalog.models import Show
 from catalog.models.show import is_imdb_id
@@ -33,7 +34,8 @@ from ingestion.identify import (
     take_match,
 )
 from ingestion.matching import Known
-from ingestion.references import MAX_ID, Reference, parse_reference, reference_problem
+from ingestion.references import Reference, parse_reference, reference_problem
+from ingestion.shapes import MAX_ID
 
 
 class SearchForm(forms.Form):
@@ -86,8 +88,7 @@ desk.buttons.append(desk.Button("Re-identify", identify_url, "catalog.change_sho
 
 
 def identify_page(model_admin: "ModelAdmin[Any]", request: HttpRequest, show_id: UUID) -> HttpResponse:
-    if not request.user.has_perm("catalog.change_show"):
-        raise PermissionDenied
+    refuse_without(request, "catalog.change_show")
     show = Show.objects.filter(pk=show_id).defer("tmdb_meta", "imdb_meta").first()
     if show is None:
         messages.error(request, "There is no such show, or somebody has deleted it.")
@@ -162,7 +163,7 @@ def pick(request: HttpRequest, show: Show) -> HttpResponse:
     except ValueError:
         messages.error(request, "Nothing was saved: the page is out of date.")
         return HttpResponseRedirect(request.get_full_path())
-    author = author_of(request, request.POST.get("reason", "").strip()[:500] or "identified by hand")
+    author = author_of(request, posted_reason(request) or "identified by hand")
     try:
         change = take_match(show.pk, author, version=version, **ids)
     except ValidationError as error:
@@ -220,8 +221,4 @@ def held_by(holder: Show, show: Show) -> SafeString:
 
 def merge_hint(holder: Show, show: Show) -> SafeString:
     """The one that has the id stays, the other goes into it."""
-    try:
-        page = reverse("admin:catalog_show_merge")
-    except NoReverseMatch:
-        return SafeString("merge them")
-    return format_html('<a class="review-link" href="{}?a={}&amp;b={}">merge them</a>', page, holder.pk, show.pk)
+    return format_html('<a class="review-link" href="{}">merge them</a>', merge_url(holder.pk, show.pk))

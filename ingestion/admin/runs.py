@@ -2,39 +2,32 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.views.decorators.http import require_POST
-from django_q.tasks import async_task
 from unfold.admin import TabularInline
 
 from catalog.admin.read_only import ReadOnlyAdmin
+from catalog.admin.text import badge
 from catalog.models import Change
+from catalog.sync_queue import queue_sync
 from ingestion.admin.panels import GRADES
-from ingestion.identify import SYNC_TASK
 from ingestion.models import ResolutionCandidate, SyncFailure, SyncRun, SyncState
 from ingestion.report import COUNTED
 from ingestion.runs import close_if_dead, describe
 
 KIND = "sync_shows"  # a run of all that is due
 RUN_GRADES: Mapping[str, str] = {"succeeded": "good", "running": "", "failed": "bad", "stopped": "bad"}
-
-
-def badge(text: str, grade: str) -> SafeString:
-    return format_html('<span class="desk-badge {}">{}</span>', grade, capfirst(text))
 
 
 def show_link(show: Any) -> SafeString:
@@ -137,7 +130,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         if running is not None and not close_if_dead(running):
             messages.warning(request, f"Nothing was queued: {describe(running)}.")
         else:
-            transaction.on_commit(partial(async_task, SYNC_TASK, user_id=request.user.pk))
+            queue_sync(request.user.pk)
             messages.success(request, "A sync of all that is due is queued. It is listed here when a worker starts it.")
         return redirect("admin:ingestion_syncrun_changelist")
 
@@ -149,7 +142,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, run: SyncRun) -> str:
-        return badge(run.get_status_display(), RUN_GRADES.get(run.status, "warn"))
+        return badge(capfirst(run.get_status_display()), RUN_GRADES.get(run.status, "warn"))
 
     @admin.display(description="started (UTC)", ordering="started_at")
     def started(self, run: SyncRun) -> str:
@@ -196,8 +189,7 @@ def run_links(request: HttpRequest, run_id: int) -> list[dict[str, str]]:
     ]
     is_running = SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING).exists()
     if request.user.has_perm("catalog.revert_run") and not is_running:
-        with suppress(NoReverseMatch):
-            links.append({"label": "Revert this run", "url": reverse("admin:catalog_run_revert", args=(run_id,))})
+        links.append({"label": "Revert this run", "url": reverse("admin:catalog_run_revert", args=(run_id,))})
     return links
 
 
@@ -214,7 +206,7 @@ class SyncStateAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, state: SyncState) -> str:
-        return badge(state.get_status_display(), GRADES.get(state.status, ""))
+        return badge(capfirst(state.get_status_display()), GRADES.get(state.status, ""))
 
 
 @admin.register(ResolutionCandidate)

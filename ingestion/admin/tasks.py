@@ -22,6 +22,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.admin.paginator import BoundedPaginator
 from catalog.admin.read_only import ReadOnlyAdmin
+from catalog.admin.text import counted
 
 PLANNED = {"ingestion.tasks.sync_shows": "Sync all shows that are due"}
 LONGEST_REASON = 200  # characters in a list
@@ -124,7 +125,7 @@ class FailedAdmin(TaskAdmin):
                 transaction.on_commit(partial(again, **(task.kwargs or {})))
                 task.delete()
                 count += 1
-        self.message_user(request, f"{count} task{'' if count == 1 else 's'} queued again.")
+        self.message_user(request, f"{counted(count, 'task')} queued again.")
 
 
 class QueuedAdmin(ReadOnlyAdmin):

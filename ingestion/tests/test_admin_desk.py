@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.admin import desk as registry
+from catalog.admin.desk import find_queue, open_counts
 from catalog.changes import Author
 from catalog.models import Change, Show
-from catalog.review import find_queue, open_counts
 from catalog.trash import delete_show
 from ingestion.admin import runs
 from ingestion.admin.panels import last_asked, sync_panel
@@ -109,7 +109,7 @@ def test_an_accepted_candidate_is_synced(
     desk: Client, show: Show, editor: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     queued: list[Any] = []
-    monkeypatch.setattr("ingestion.identify.async_task", lambda *args, **options: queued.append((args, options)))
+    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *args, **options: queued.append((args, options)))
 
     with django_capture_on_commit_callbacks(execute=True):
         send(desk, show, "accept-14658")
@@ -453,7 +453,7 @@ def test_a_run_that_is_not_there_is_told(desk: Client, pk: str) -> None:
 @pytest.fixture
 def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     tasks: list[Any] = []
-    monkeypatch.setattr(runs, "async_task", lambda *args, **options: tasks.append((args, options)))
+    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *args, **options: tasks.append((args, options)))
     return tasks
 
 

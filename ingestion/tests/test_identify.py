@@ -294,7 +294,7 @@ def test_the_show_page_leads_here(desk: Client, show: Show) -> None:
 def queued(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[tuple[Any, ...]]:
     """The tasks that were queued."""
     tasks: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(identify, "async_task", lambda *args, **options: tasks.append((*args, options)))
+    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *args, **options: tasks.append((*args, options)))
     return tasks
 
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.references import MAX_ID, Reference, parse_reference, reference_problem
+from ingestion.references import Reference, parse_reference, reference_problem
+from ingestion.shapes import MAX_ID
 
 REFERENCES = {
     "32390": Reference(tmdb_id=32390),

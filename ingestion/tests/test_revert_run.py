@@ -19,7 +19,8 @@ from catalog.models import (
     ShowWatchProvider,
     WatchProvider,
 )
-from catalog.revert import changes_of, plan_revert, revert
+from catalog.revert import changes_of, revert
+from catalog.revert_plan import plan_revert
 from demo.upstream import Upstream
 from ingestion.models import ResolutionCandidate, SyncRun, SyncState
 from ingestion.options import Options

@@ -7,18 +7,19 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
-from catalog.admin.text import NOTHING, label, short, table
-from catalog.disagreements import IDS, Differences, differences_in, disagreeing_shows, fingerprint, take_upstream
+from catalog.admin.author import author_of, user_of
+from catalog.admin.text import NOTHING, short, table
+from catalog.disagreements import IDS, Differences, differences_in, disagreeing_shows, fingerprint, take_differences
 from catalog.edits import decide_no_match
 from catalog.links import RELATIONS
 from catalog.models import Logo, Network, ProductionCompany, Show, WatchProvider
 from catalog.review import dismiss
+from catalog.values import label
 
 GONE, LOGOS, DISAGREEMENTS = "gone", "logos", "disagreements"
 LOGO_MODELS: Mapping[str, type[Logo]] = {
@@ -29,11 +30,7 @@ LOGO_MODELS: Mapping[str, type[Logo]] = {
 
 
 def page_link(name: str, text: str, *args: Any) -> SafeString:
-    """A link to a page of admin; nothing where no app has made that page."""
-    try:
-        return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}", args=args), text)
-    except NoReverseMatch:
-        return SafeString("")
+    return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}", args=args), text)
 
 
 def joined(parts: Iterable[SafeString]) -> SafeString:
@@ -100,9 +97,7 @@ def act_on_gone(key: str, action: str, request: HttpRequest) -> str:
     if action == "no_match":
         decide_no_match(show_id_of(key), author_of(request, "gone upstream"))
         return "It is decided that TMDb does not have it; its id is locked empty."
-    author = author_of(request)
-    assert author.user is not None
-    dismiss(GONE, key, author.user)
+    dismiss(GONE, key, user_of(request))
     return "It keeps its id and its data; it comes back here only under another id."
 
 
@@ -152,9 +147,7 @@ def logo_item(key: str, kind: str, entity: Any) -> desk.Item:
 def act_on_logo(key: str, action: str, request: HttpRequest) -> str:
     kind, pk = logo_of(key)
     if action == "without":
-        author = author_of(request)
-        assert author.user is not None
-        dismiss(LOGOS, key, author.user)
+        dismiss(LOGOS, key, user_of(request))
         return "It stays as it is until upstream has another logo."
     again = {"hosted_logo_path": None, "hosted_logo_sha256": None, "logo_error": ""}
     if not failed_logos(LOGO_MODELS[kind]).filter(pk=pk, tmdb_logo_path__isnull=False).update(**again):
@@ -245,12 +238,11 @@ def holders_of(differences: Mapping[UUID, Differences]) -> dict[tuple[str, Any],
 
 
 def act_on_disagreement(key: str, action: str, request: HttpRequest) -> str:
-    author = author_of(request, "upstream's values taken from the inbox" if action == "take" else "")
     if action == "take":
-        taken = take_upstream(show_id_of(key), author, fingerprint_seen=key.partition(":")[2])
+        author = author_of(request, "upstream's values taken from the inbox")
+        taken = take_differences(show_id_of(key), author, fingerprint_seen=key.partition(":")[2])
         return f"Upstream's values are taken: {', '.join(map(label, taken))}."
-    assert author.user is not None
-    dismiss(DISAGREEMENTS, key, author.user)
+    dismiss(DISAGREEMENTS, key, user_of(request))
     return "Ours are kept; it comes back when upstream says something else."
 
 
