@@ -12,7 +12,7 @@ from bench.sync import ROOT, Row, database
 
 LIST_QUERIES, LIST_MS = 12, 300
 PAGE_QUERIES, PAGE_MS = 20, 300
-LISTS = ("list", "history")
+LISTS = ("list", "history", "inbox")
 
 
 def main() -> int:

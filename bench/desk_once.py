@@ -14,6 +14,7 @@ from typing import Any
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 NETWORKS, PROVIDERS, REGIONS = 60, 120, [a + b for a in "ABCDEFGHIJ" for b in "ABCDEFGHIJ"]
+RAW_REPLY = 20_000  # bytes; those of known shows are 5 to 100 kB
 TIMES = 7  # each page; the median counts
 
 
@@ -55,6 +56,7 @@ def create_catalogue(shows: int, changes: int) -> None:
             upstream_values={"name": f"Show {n}"} if n % 7 == 0 else {},
             needs_imdb_resolution=n % 50 == 0,
             tmdb_fetched_at=NOW,
+            tmdb_meta={"overview": "".join(chance.choices("abcdefghijklmnopqrstuvwxyz ", k=RAW_REPLY))},
         )
         for n in range(1, shows + 1)
     )

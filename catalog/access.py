@@ -2,7 +2,8 @@
 
 Logins are heard of by Django's and axes' signals, connected in apps.py. A change of rights is recorded by
 whoever makes it, as only they know who acts: take `rights_of` before and after, and give both to
-`record_rights`. No password is ever kept; a user name is kept as it was typed.
+`record_rights`. No password is ever kept; a user name is kept as it was typed (of a lockout without case, as it is
+counted).
 
 The address is the one that axes counts failures by: REMOTE_ADDR, which nobody can forge. Behind a proxy that is
 the proxy's own, until settings say which header it sets: AXES_IPWARE_META_PRECEDENCE_ORDER =
@@ -27,6 +28,7 @@ from catalog.models import AccessEvent
 
 Kind = AccessEvent.Kind
 LONGEST_NAME = 150  # characters, as Django's own user names
+ONE_ROW_EACH = timedelta(minutes=1)  # of the logins that are tried while they are locked out
 
 # What a person's or a group's rights are made of: a word, or the names of what they have.
 Rights = Mapping[str, str | frozenset[str]]
@@ -52,9 +54,12 @@ def shortened(username: str) -> str:
 
 
 def username_of(request: HttpRequest, credentials: Mapping[str, Any] | None = None) -> str:
-    """Whom axes counts a login for. Its column is short, and what is typed may be longer than any name."""
+    """Whom axes counts a login for. Its column is short, and what is typed may be longer than any name.
+
+    Without case: else each way to write a name would be a counter of its own.
+    """
     given = credentials if credentials else request.POST
-    return shortened(str(given.get("username") or ""))
+    return shortened(str(given.get("username") or "").casefold())
 
 
 # --- logins
@@ -78,8 +83,21 @@ def on_failure(sender: Any, credentials: Mapping[str, Any], request: HttpRequest
 def on_lockout(sender: Any, request: HttpRequest, username: str | None, **kwargs: Any) -> None:
     failures = getattr(request, "axes_failures_since_start", None)  # None: not counted, as it was locked already
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
-    what = f"for {minutes} minutes, after {failures} failed logins" if failures else "tried again while locked out"
-    record(Kind.LOCKED_OUT, username or "", None, request, what)
+    if failures:
+        detail = f"for {minutes} minutes, after {failures} failed logins"
+        record(Kind.LOCKED_OUT, username or "", None, request, detail)
+    elif not told_lately(request, username or ""):
+        record(Kind.LOCKED_OUT, username or "", None, request, "tried again while locked out")
+
+
+def told_lately(request: HttpRequest, username: str) -> bool:
+    """Whether a lockout of this name and address was recorded within a minute: a script tries without end."""
+    return AccessEvent.objects.filter(
+        kind=Kind.LOCKED_OUT,
+        username=shortened(username),
+        address=get_client_ip_address(request) or "",
+        ts__gt=timezone.now() - ONE_ROW_EACH,
+    ).exists()
 
 
 def lockout_response(request: HttpRequest, *rest: Any) -> HttpResponse:

@@ -29,6 +29,7 @@ from catalog.edits import (
 )
 from catalog.links import RELATIONS
 from catalog.models import Batch, Change, Show
+from catalog.trash import delete_show
 from catalog.values import label
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class Edit(TypedDict):
     """What is to be done to one show: values first, then locks, then unlocks. Without an id it is created.
 
     `version` is what `version_of` gave when the editor was shown the show; None does not ask. A failure is
-    told under `line` (of a file) where there is one. Other keys are the drafter's own.
+    told under `line` (of a file) where there is one. With `delete` it goes to the trash, and nothing else is
+    done. Other keys are the drafter's own.
     """
 
     id: str | None
@@ -57,6 +59,7 @@ class Edit(TypedDict):
     unlock: NotRequired[Sequence[str]]
     version: NotRequired[int | None]
     line: NotRequired[int]
+    delete: NotRequired[bool]
 
 
 class TakenOver(Exception):
@@ -146,6 +149,9 @@ def apply_edits(batch: Batch, progress: "Progress") -> None:
 def apply_edit(edit: Edit, author: Author) -> bool:
     """Whether it changed anything."""
     values, lock, unlock = edit["values"], edit.get("lock") or (), edit.get("unlock") or ()
+    if edit.get("delete") and edit["id"] is not None:
+        delete_show(UUID(edit["id"]), author)
+        return True
     if edit["id"] is None:
         links = {name: value for name, value in values.items() if name in RELATIONS}
         show_id = create_show({name: values[name] for name in values if name not in RELATIONS}, author).pk

@@ -37,6 +37,15 @@ class Operation:
     value: Any = None
 
 
+# What two actions of the list come to.
+UNLOCK_ALL: Final = tuple(Operation(UNLOCK, name) for name in sorted(LOCKABLE))
+NO_MATCH: Final = (
+    Operation(SET, "tmdb_id", None),
+    Operation(SET, "needs_tmdb_resolution", False),
+    Operation(LOCK, "tmdb_id"),
+)
+
+
 class BulkPlan(NamedTuple):
     """Edits for a batch, each with `shown` ({field: [before, after]}) and `locks` (all that it will lock) for
     people; how many shows need none; and [id, name, reason] of those that can't be edited so."""
@@ -194,6 +203,18 @@ def plan_bulk(shows: Sequence[Show], operations: Sequence[Operation]) -> BulkPla
     taken = taken_ids(edits)
     errors += [[edit["id"], edit["name"], taken[edit["id"]]] for edit in edits if edit["id"] in taken]
     return BulkPlan([edit for edit in edits if edit["id"] not in taken], unchanged, errors)
+
+
+def plan_no_match(shows: Sequence[Show]) -> BulkPlan:
+    """Decides that TMDb does not have these shows; one with an id that is not in question is left out."""
+    kept, rest = [], []
+    for show in shows:
+        if show.tmdb_id is not None and not show.needs_tmdb_resolution:
+            kept.append([str(show.pk), show.name, f"It has the TMDb id {show.tmdb_id}, which nobody doubts."])
+        else:
+            rest.append(show)
+    plan = plan_bulk(rest, NO_MATCH)
+    return plan._replace(errors=[*kept, *plan.errors])
 
 
 def plan_show(show: Show, operations: Sequence[Operation], labels: Mapping[str, Mapping[int, str]]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from django.db.models.functions import Coalesce
 from catalog.models import Change, Show, ShowNetwork, ShowWatchProvider
 
 WINDOW = 20_000  # the newest changes that are looked at: there is no index on their time
-NEWEST = 10
+NEWEST = 8  # changes by people
+NEWEST_RUNS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +88,26 @@ def activity(since: datetime) -> Activity:
 
 
 def newest_changes() -> list[Any]:
-    """Of more than votes and popularity. With the `show_name` (None where the show is gone for good) and
-    `show_deleted_at` of the show.
+    """Those by no run, of more than votes and popularity: a sync of one night would push out all that people did.
+
+    With the `show_name` (None where the show is gone for good) and `show_deleted_at` of the show.
     """
     show = Show.all_objects.filter(pk=OuterRef("show_id")).order_by()
-    changes = window().filter(volatile=False).select_related("user")
+    changes = window().filter(volatile=False, run_id__isnull=True).select_related("user")
     named = changes.annotate(
         show_name=Subquery(show.values("name")[:1]), show_deleted_at=Subquery(show.values("deleted_at")[:1])
     )
     return list(named.order_by("-pk")[:NEWEST])
+
+
+def newest_runs() -> list[dict[str, Any]]:
+    """The runs that changed more than votes and popularity, the last first: their id, when, and how much."""
+    runs = window().filter(volatile=False, run_id__isnull=False).order_by().values("run_id")
+    counted = runs.annotate(
+        last=Max("pk"),
+        ts=Max("ts"),
+        changes=Count("pk"),
+        shows=Count("show_id", distinct=True),
+        created=Count("pk", filter=Q(kind=Change.Kind.CREATED)),
+    )
+    return [dict(row) for row in counted.order_by("-last")[:NEWEST_RUNS]]

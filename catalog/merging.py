@@ -5,6 +5,7 @@ were not taken from it, so that an import of them still finds out.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +18,9 @@ from catalog.changes import Author, change_of, save_changes, value_change
 from catalog.edits import ChangedMeanwhile, save, validate
 from catalog.models import Batch, Change, Show
 from catalog.models.change import Kind
-from catalog.moving import Moved, move, relations, rows_to_move
-from catalog.picks import check_picks, decide, put_back, with_flags
+from catalog.moving import NAMES, change_of_rows, content, move, relations, rows_of, rows_to_move, table
+from catalog.picks import Decided, check_picks, decide, pick_of, put_back, with_flags
+from catalog.returning import Returning, bring_back, rows_to_return
 from catalog.trash import NAMING_FIELDS
 from catalog.values import field_of, label
 
@@ -43,8 +45,9 @@ def merge_shows(
     A pick is "source", "target", or for a list "both" (the target's first). What was picked and is not what
     upstream says of the target's id is locked, so that no sync takes it back; a picked value whose TMDb id
     comes along follows upstream as it did. An id that is picked changes places with the target's own.
-    Rows of the source go over unless the target has the like; shows that were merged into the source
-    follow. With `versions` (both shows' `version_of`, as the editor was shown them) raises ChangedMeanwhile
+    Networks, companies and offers are picked as a whole, "both" where nothing is said: the rows of the
+    source go over unless the target has the like, and are locked if they were. Shows that were merged into
+    the source follow. With `versions` (both shows' `version_of`, as the editor was shown them) raises ChangedMeanwhile
     when either has changed since. Raises ValidationError, in words, for a merge that can't be, and
     Show.DoesNotExist.
     """
@@ -64,27 +67,29 @@ def merge_shows(
     picks = with_flags(picks)
     decided = decide(source, target, picks)
     swapped = {name: [getattr(source, name), getattr(target, name)] for name in FETCHED if name in decided.values}
-    movings = [rows_to_move(relation, source.pk, target.pk) for relation in relations()]
+    movings = [rows_to_move(one, source.pk, target.pk, pick_of(one, picks)) for one in relations()]
     decided.lock_relations(source, target, movings, picks)
 
     changes = decided.apply(target)
-    moved = Moved()
+    moved = {table(one.relation): [content(row) for row in one.rows] for one in movings if one.rows}
+    displaced = {table(one.relation): [content(row) for row in one.displaced] for one in movings if one.displaced}
     for moving in movings:
-        if moving.told and moving.rows:
-            changes[moving.told.name] = {"added": moving.labels(moving.rows), "removed": []}
-        move(moving, target.pk, moved)
+        if moving.rows or moving.displaced:
+            move(moving, source.pk, target.pk)
+            changes |= change_of_rows(moving.relation, moving.own, rows_of(moving.relation, target.pk))
     followers = list(Show.all_objects.filter(merged_into=source).order_by("pk").values_list("pk", flat=True))
     if followers:
         Show.all_objects.filter(pk__in=followers).update(merged_into=target)
     source.deleted_at, source.merged_into = timezone.now(), target
-    save_pair(source, target, {name: former for name, (_, former) in swapped.items()}, swapped, decided.values)
+    columns = swap_fetched(source, target, swapped)
+    save_pair(source, target, {name: former for name, (_, former) in swapped.items()}, columns, decided.values)
 
     batch.plan = {
         "source": str(source.pk),
         "target": str(target.pk),
         "picks": dict(picks),
-        "moved": moved.rows,
-        "positions": moved.positions,
+        "moved": moved,
+        "displaced": displaced,
         "fields": decided.undo,
         "ids": swapped,
         "duplicates": [str(pk) for pk in followers],
@@ -99,40 +104,69 @@ def merge_shows(
 def unmerge(batch: Batch, author: Author) -> list[str]:
     """Undoes a merge; what was left as it is, in words, as somebody has changed it since.
 
-    The source lives again with its ids and the rows that are still there; the target gets back what the
-    merge changed. Raises ValidationError, in words and with nothing undone, when it can't be: it was undone
-    already, the target is gone or was merged itself, or a third show has one of the ids meanwhile.
+    The source lives again with its ids and its rows, also those that a sync has taken away since; the target
+    gets back what the merge changed. Raises ValidationError, in words and with nothing undone, when it can't
+    be: it was undone already, the target is gone or was merged itself, or a third show has one of the ids
+    meanwhile.
     """
     if author.user is None:
         raise ValueError("an undo is a person's")
-    source, target = merged_pair(batch, for_writing=True)
-    plan, left = batch.plan, list[str]()
-    undo = Batch(kind=Batch.Kind.REVERT, user=author.user, plan={"batch": str(batch.pk), "left": left})
+    undoing = plan_undo(batch, for_writing=True)
+    source, target, decided = undoing.source, undoing.target, undoing.decided
+    undo = Batch(kind=Batch.Kind.REVERT, user=author.user, plan={"batch": str(batch.pk), "left": undoing.left})
     undo.reason = author.reason.strip() or f"Undo of the merge: {batch.reason}"
 
-    was = {name: field_of(name).to_python(ids[0]) for name, ids in plan["ids"].items()}
-    back = [name for name, value in was.items() if getattr(target, name) == value]
-    decided, changed = put_back(target, plan["fields"], was, back)
-    left += [f"{label(name)} was changed since the merge and stays as it is." for name in changed]
     changes = decided.apply(target)
-    for relation in relations():
-        keys = plan["moved"].get(relation.related_model._meta.label, [])
-        if keys:
-            moving = rows_to_move(relation, target.pk, source.pk, only=keys)
-            if moving.told and (change := moving.taken_away()):
-                changes[moving.told.name] = change
-            left += missing(moving.noun, len(keys), len(moving.rows), len(moving.staying))
-            move(moving, source.pk, Moved(), plan["positions"].get(moving.label, {}))
-    Show.all_objects.filter(pk__in=plan["duplicates"], merged_into=target).update(merged_into=source)
+    for returning in undoing.returnings:
+        bring_back(returning, source.pk, target.pk)
+        if returning.before or returning.own:
+            changes |= change_of_rows(returning.relation, returning.before, rows_of(returning.relation, target.pk))
+    Show.all_objects.filter(pk__in=batch.plan["duplicates"], merged_into=target).update(merged_into=source)
     source.deleted_at = source.merged_into = None
-    save_pair(source, target, was, back, decided.values)
+    columns = swap_fetched(source, target, undoing.back)
+    columns += part_fetched(source, target, {k: v for k, v in undoing.was.items() if k not in undoing.back}, batch)
+    save_pair(source, target, undoing.was, columns, decided.values)
 
     close(undo, 2 if changes else 1)
     told = {name: value_change(None, getattr(source, name)) for name in NAMING_FIELDS if getattr(source, name)}
     told |= {"merged_into": [str(target.pk), None]}
     by = Author(user=author.user, reason=undo.reason, batch_id=undo.pk)
     tell([(source, Kind.CREATED, told), (target, Kind.UPDATED, changes)], by)
-    return left
+    return undoing.left
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What the undo of a merge would do now; nothing of it is done yet."""
+
+    source: Show
+    target: Show
+    was: dict[str, Any]  # the ids that the source gets back
+    back: list[str]  # those that the target gives for it, and gets its own
+    decided: Decided
+    returnings: list[Returning]
+    left: list[str]  # what does not go back, in words
+
+
+def plan_undo(batch: Batch, *, for_writing: bool = False) -> Undoing:
+    """Raises ValidationError, in words, when the merge can't be undone."""
+    source, target = merged_pair(batch, for_writing=for_writing)
+    was = {name: field_of(name).to_python(ids[0]) for name, ids in batch.plan["ids"].items()}
+    back = [name for name, value in was.items() if getattr(target, name) == value]
+    decided, changed = put_back(target, batch.plan["fields"], was, back)
+    left = [
+        f"{f'Whether {label(name)} is locked' if name in NAMES else label(name)}"
+        " was changed since the merge and stays as it is."
+        for name in changed
+    ]
+    left += [
+        f"{label(name)} {ids[1]}, which {target} had before the merge, is that of no show afterwards."
+        for name, ids in batch.plan["ids"].items()
+        if name not in back and ids[1] is not None
+    ]
+    returnings = [rows_to_return(relation, source.pk, target.pk, batch.plan) for relation in relations()]
+    left += [told for returning in returnings for told in returning.left]
+    return Undoing(source, target, was, back, decided, returnings, left)
 
 
 def merged_pair(batch: Batch, *, for_writing: bool = False) -> tuple[Show, Show]:
@@ -214,14 +248,31 @@ def swap_fetched(source: Show, target: Show, ids: Iterable[str]) -> list[str]:
     return columns
 
 
+def part_fetched(source: Show, target: Show, ids: Mapping[str, Any], merge: Batch) -> list[str]:
+    """Of ids that the target has changed since the merge, the source gets back what was fetched by its own.
+
+    What it holds was fetched by the target's former id, and is of neither show now.
+    """
+    columns = [column for name in ids for column in FETCHED[name]]
+    for name, value in ids.items():
+        reply, at = FETCHED[name]
+        fetched, held = getattr(target, at), getattr(target, reply)
+        by_this = isinstance(held, dict) and value is not None and held.get("id") == value
+        theirs = fetched is not None and (by_this or fetched <= merge.created_at)
+        for column in FETCHED[name]:
+            setattr(source, column, getattr(target, column) if theirs else None)
+            if theirs:
+                setattr(target, column, None)
+    return columns
+
+
 def save_pair(
-    source: Show, target: Show, ids: Mapping[str, Any], refetched: Iterable[str], values: Iterable[str]
+    source: Show, target: Show, ids: Mapping[str, Any], columns: Iterable[str], values: Iterable[str]
 ) -> None:
-    """Saves both: the source gets `ids`, after it let go of those that the target takes.
+    """Saves both, with these columns of each: the source gets `ids`, after it let go of those that the target takes.
 
     Raises ValidationError for an id that a third show has.
     """
-    columns = swap_fetched(source, target, refetched)
     if ids:
         Show.all_objects.filter(pk=source.pk).update(**dict.fromkeys(ids))
     validate(target, values)
@@ -244,13 +295,3 @@ def tell(stories: Iterable[tuple[Show, Kind, Mapping[str, Any]]], author: Author
     for change in changes:
         change.volatile = False  # what a person did is kept
     save_changes(changes)
-
-
-def missing(noun: str, moved: int, back: int, staying: int) -> list[str]:
-    """What of a relation does not come back, in words."""
-    told = []
-    if gone := moved - back - staying:
-        told.append(f"{noun}: {gone} of the {moved} that had gone over are no longer there; a sync brings upstream's.")
-    if staying:
-        told.append(f"{noun}: {staying} of the {moved} that had gone over stay, as both shows have them now.")
-    return told

@@ -1,19 +1,18 @@
 """The rows that belong to a show, and how they go over to another one when two shows are merged.
 
 Every table of the catalogue whose rows go with their show (CASCADE) is moved, also one that is added
-later; each costs a constant number of queries.
+later; each costs a constant number of queries. What goes back when a merge is undone is in catalog.returning.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Max
 from django.utils.text import capfirst
 
-from catalog.changes import entity_label, plain, set_change
+from catalog.changes import entity_label, plain, set_change, value_change
 from catalog.models import Show
 from catalog.models.links import OrderedLink
 
@@ -45,55 +44,63 @@ TOLD: Final[dict[str, Told]] = {
 UNTOLD: Final[frozenset[str]] = frozenset({"past_watch_providers"})
 # Not moved: the history stays with the id that it is of; shows that were merged before are given a new target.
 STAYING: Final[frozenset[str]] = frozenset({"changes", "duplicates"})
+NAMES: Final[frozenset[str]] = frozenset(told.name for told in TOLD.values())
 
 
 @dataclass(slots=True)
 class Moving:
-    """The rows of one relation that go over, and those that stay because the other show has the like."""
+    """The rows of one relation that go over, and those that stay because the other show has the like.
+
+    `displaced` are those of the show they go to that give place: they go the other way.
+    """
 
     relation: Any
     rows: list[Any]
     staying: list[Any]
-    before: list[Any]  # all that the show had
-
-    @property
-    def accessor(self) -> str:
-        return str(self.relation.get_accessor_name())
-
-    @property
-    def label(self) -> str:
-        return str(self.relation.related_model._meta.label)
-
-    @property
-    def is_ordered(self) -> bool:
-        return issubclass(self.relation.related_model, OrderedLink)
-
-    @property
-    def noun(self) -> str:
-        return capfirst((self.told.name if self.told else self.accessor).replace("_", " "))
+    own: list[Any]  # all that the show has to which they go
+    theirs: list[Any]  # all that the show has from which they go
+    displaced: list[Any]
 
     @property
     def told(self) -> Told | None:
-        return TOLD.get(self.accessor)
-
-    def taken_away(self) -> dict[str, Any] | None:
-        """The change for the show that the rows leave; None where there is none to tell."""
-        gone = {row.pk for row in self.rows}
-        change = set_change(self.labels(self.before), self.labels([row for row in self.before if row.pk not in gone]))
-        if change is not None and not self.is_ordered:
-            change.pop("at", None)
-        return change
-
-    def labels(self, rows: Collection[Any]) -> list[str]:
-        return [self.told.label(row) for row in rows] if self.told else []
+        return told_of(self.relation)
 
 
-@dataclass(slots=True)
-class Moved:
-    """What was moved, as a batch's plan keeps it: keys by model, and the places that ordered rows had."""
+def told_of(relation: Any) -> Told | None:
+    return TOLD.get(str(relation.get_accessor_name()))
 
-    rows: dict[str, list[Any]] = field(default_factory=dict)
-    positions: dict[str, dict[str, int]] = field(default_factory=dict)
+
+def table(relation: Any) -> str:
+    """The name under which a batch's plan keeps the rows of a relation."""
+    return str(relation.related_model._meta.label)
+
+
+def is_ordered(relation: Any) -> bool:
+    return issubclass(relation.related_model, OrderedLink)
+
+
+def noun(relation: Any) -> str:
+    told = told_of(relation)
+    return capfirst((told.name if told else str(relation.get_accessor_name())).replace("_", " "))
+
+
+def labels(relation: Any, rows: Iterable[Any]) -> list[str]:
+    told = told_of(relation)
+    return [told.label(row) for row in rows] if told else []
+
+
+def change_of_rows(relation: Any, before: Iterable[Any], after: Iterable[Any]) -> dict[str, Any]:
+    """The change that is told of a show whose rows were these and are those, by its name; empty for none."""
+    told = told_of(relation)
+    if told is None:
+        return {}
+    old, new = labels(relation, before), labels(relation, after)
+    if not is_ordered(relation):
+        old, new = sorted(old), sorted(new)
+    change: Any = set_change(old, new) or (value_change(old, new) if old != new else None)
+    if isinstance(change, dict) and not is_ordered(relation):
+        change.pop("at", None)
+    return {told.name: change} if change else {}
 
 
 def relations() -> list[Any]:
@@ -133,7 +140,7 @@ def unique_columns(relation: Any) -> list[tuple[str, ...]]:
 def rows_of(relation: Any, show_id: UUID) -> list[Any]:
     model = relation.related_model
     rows = model._base_manager.filter(**{relation.field.name: show_id}).order_by(*model._meta.ordering, "pk")
-    told = TOLD.get(str(relation.get_accessor_name()))
+    told = told_of(relation)
     if told is None:
         return list(rows)
     # Of an entity the name alone: with it come raw replies.
@@ -141,42 +148,62 @@ def rows_of(relation: Any, show_id: UUID) -> list[Any]:
     return list(rows.select_related(told.entity).only(*columns, f"{told.entity}__{told.entity_name}"))
 
 
-def rows_to_move(relation: Any, source_id: UUID, target_id: UUID, only: Collection[Any] | None = None) -> Moving:
-    """What of `source_id` goes over to `target_id`: all rows, or those of these keys, but what the other one has."""
-    model, groups = relation.related_model, unique_columns(relation)
-    columns = list(dict.fromkeys(column for group in groups for column in group))
-    others = model._base_manager.filter(**{relation.field.name: target_id}).order_by().values("pk", *columns)
-    others = list(others) if groups else []
-    taken = [{tuple(row[column] for column in group) for row in others} for group in groups]
-    moving = Moving(relation, [], [], [])
-    keys = None if only is None else set(map(str, only))
-    for row in rows_of(relation, source_id):
-        moving.before.append(row)
-        if keys is not None and str(row.pk) not in keys:
-            continue
-        if any(
-            None not in (key := tuple(getattr(row, column) for column in group)) and key in has
-            for group, has in zip(groups, taken, strict=True)
-        ):
-            moving.staying.append(row)
-        else:
-            moving.rows.append(row)
-    return moving
+def likeness(relation: Any) -> Callable[[Iterable[Any]], Callable[[Any], bool]]:
+    """Makes, of rows that a show has, the question whether it has the like of another one."""
+    groups = unique_columns(relation)
+
+    def among(rows: Iterable[Any]) -> Callable[[Any], bool]:
+        taken = {(group, key_of(row, group)) for row in rows for group in groups}
+        return lambda row: any(None not in (key := key_of(row, group)) and (group, key) in taken for group in groups)
+
+    return among
 
 
-def move(moving: Moving, target_id: UUID, moved: Moved, positions: Mapping[str, int] | None = None) -> None:
-    """Gives the rows to the other show: ordered ones after its own, or at these places. `moved` keeps what was done."""
-    if not moving.rows:
-        return
+def key_of(row: Any, columns: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(getattr(row, column) for column in columns)
+
+
+def rows_to_move(relation: Any, source_id: UUID, target_id: UUID, pick: str = "both") -> Moving:
+    """What of `source_id` goes over to `target_id`.
+
+    Of "both" it is all that the target has not the like of, of "source" all, in place of the target's own,
+    and of "target" nothing.
+    """
+    own, theirs = rows_of(relation, target_id), rows_of(relation, source_id)
+    if pick == "target":
+        return Moving(relation, [], [], own, theirs, [])
+    if pick == "source":
+        return Moving(relation, theirs, [], own, theirs, own)
+    has_like = likeness(relation)(own)
+    staying = [row for row in theirs if has_like(row)]
+    return Moving(relation, [row for row in theirs if not has_like(row)], staying, own, theirs, [])
+
+
+def differ(moving: Moving) -> bool:
+    """Whether the two shows have other rows, or have them in another order where it counts."""
+    mine, theirs = labels(moving.relation, moving.own), labels(moving.relation, moving.theirs)
+    return mine != theirs if is_ordered(moving.relation) else {*mine} != {*theirs}
+
+
+def content(row: Any) -> dict[str, Any]:
+    """Every column of a row as JSON."""
+    return {column.attname: plain(getattr(row, column.attname)) for column in row._meta.concrete_fields}
+
+
+def move(moving: Moving, source_id: UUID, target_id: UUID) -> None:
+    """Gives the rows to the other show: ordered ones after its own; what gives place goes the other way."""
     model, owner = moving.relation.related_model, moving.relation.field
-    moved.rows[moving.label] = [plain(row.pk) for row in moving.rows]
-    if not moving.is_ordered:
-        model._base_manager.filter(pk__in=[row.pk for row in moving.rows]).update(**{owner.name: target_id})
-        return
-    moved.positions[moving.label] = {str(row.pk): row.position for row in moving.rows}
-    last = model._base_manager.filter(**{owner.name: target_id}).aggregate(last=Max("position"))["last"]
-    first = 0 if last is None else last + 1
-    for place, row in enumerate(moving.rows, first):
-        setattr(row, owner.attname, target_id)
-        row.position = place if positions is None else positions.get(str(row.pk), place)
-    model._base_manager.bulk_update(moving.rows, [owner.name, "position"], batch_size=500)
+    manager = model._base_manager
+    # Two rows of one show that are alike can't be, not even for a moment.
+    manager.filter(pk__in=[row.pk for row in moving.displaced]).delete()
+    if is_ordered(moving.relation):
+        last = max((row.position for row in moving.own), default=-1) if not moving.displaced else -1
+        for place, row in enumerate(moving.rows, last + 1):
+            setattr(row, owner.attname, target_id)
+            row.position = place
+        manager.bulk_update(moving.rows, [owner.name, "position"], batch_size=500)
+    else:
+        manager.filter(pk__in=[row.pk for row in moving.rows]).update(**{owner.name: target_id})
+    for row in moving.displaced:
+        setattr(row, owner.attname, source_id)
+    manager.bulk_create(moving.displaced, batch_size=500)

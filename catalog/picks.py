@@ -8,7 +8,7 @@ from catalog.edits import field_change, in_order, is_upstreams, lock_change
 from catalog.links import RELATIONS, said_by_upstream
 from catalog.locks import EDITABLE, LOCKABLE, RESOLUTION_FLAGS
 from catalog.models import Show
-from catalog.moving import Moving
+from catalog.moving import NAMES, Moving, differ, told_of
 from catalog.values import field_of, normal_list
 
 LISTS: Final[tuple[str, ...]] = ("genres", "keywords", "tags", "listed_on")
@@ -26,8 +26,16 @@ def with_flags(picks: Mapping[str, str]) -> dict[str, str]:
 def check_picks(picks: Mapping[str, str]) -> None:
     """Raises ValueError: a page offers no others."""
     for name, pick in picks.items():
-        if name not in EDITABLE or pick not in ("source", "target", "both") or (pick == "both" and name not in LISTS):
+        if name not in EDITABLE | NAMES or pick not in ("source", "target", "both"):
             raise ValueError(f"no such pick: {name}={pick}")
+        if pick == "both" and name not in LISTS and name not in NAMES:
+            raise ValueError(f"no such pick: {name}={pick}")
+
+
+def pick_of(relation: Any, picks: Mapping[str, str]) -> str:
+    """Rows of which no change tells are never picked: all go over."""
+    told = told_of(relation)
+    return picks.get(told.name, "both") if told else "both"
 
 
 def upstream_of(name: str, source: Show, target: Show, picks: Mapping[str, str]) -> Show:
@@ -61,16 +69,26 @@ class Decided:
         self.undo[name]["value"] = value_change(getattr(target, name), value)
 
     def lock_relations(self, source: Show, target: Show, movings: Iterable[Moving], picks: Mapping[str, str]) -> None:
-        """A set that an editor has locked stays his: where it goes over, its lock does too."""
+        """Before the rows are moved: what is picked and upstream would take back is locked, as of a column.
+
+        Of both, the next sync takes those that upstream does not say, unless an editor had locked them: a set
+        that is his stays his where it goes.
+        """
         for moving in movings:
-            name = moving.told.name if moving.told else ""
-            if moving.rows and source.is_locked(name) and not target.is_locked(name):
-                entry = None
-                if upstream_of(name, source, target, picks) is source:
-                    entry = [source.upstream_values[name]] if name in source.upstream_values else None
-                elif name in RELATIONS and (ids := said_by_upstream(target, name)) is not None:
-                    entry = [ids]
-                self.add(target, name, True, entry)
+            if moving.told is None:
+                continue
+            name, pick = moving.told.name, pick_of(moving.relation, picks)
+            upstream = upstream_of(name, source, target, picks)
+            if pick == "both":
+                lock = source.is_locked(name) and bool(moving.rows)
+                if not lock or target.is_locked(name):
+                    continue
+            elif pick == "target" and upstream is target:
+                continue
+            else:
+                chosen = source if pick == "source" else target
+                lock = upstream.is_locked(name) or (chosen is not upstream and differ(moving))
+            self.add(target, name, lock, set_said_of(upstream, name) if lock else None)
 
     def apply(self, target: Show) -> dict[str, Any]:
         """Sets it all on the row in hand; the changes, as a Change tells them."""
@@ -83,6 +101,8 @@ class Decided:
 def decide(source: Show, target: Show, picks: Mapping[str, str]) -> Decided:
     decided = Decided()
     for name, pick in picks.items():
+        if name in NAMES:
+            continue
         mine, theirs = getattr(target, name), getattr(source, name)
         upstream = upstream_of(name, source, target, picks)
         if mine == theirs or (pick == "target" and upstream is target):
@@ -111,6 +131,14 @@ def said_of(show: Show, name: str) -> list[Any] | None:
     if name in show.upstream_values or show.is_locked(name) or not is_upstreams(show, name):
         return kept_beside(show, name)
     return [plain(getattr(show, name))]
+
+
+def set_said_of(show: Show, name: str) -> list[Any] | None:
+    """What upstream says of a set of this show; of offers nothing is kept."""
+    if name in show.upstream_values or show.is_locked(name) or name not in RELATIONS:
+        return kept_beside(show, name)
+    ids = said_by_upstream(show, name)
+    return None if ids is None else [ids]
 
 
 def set_locks(show: Show, locks: Mapping[str, bool], said: Mapping[str, list[Any] | None]) -> dict[str, Any]:

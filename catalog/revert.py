@@ -12,34 +12,31 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django_q.tasks import async_task
 
 from catalog.batches import AT_ONCE, CHANGED, FAILED, UNCHANGED, Progress, TakenOver, in_words
 from catalog.changes import Author, plain
-from catalog.edits import field_change, in_order, is_upstreams, lock_change, record, save, validate
+from catalog.edits import UNIQUE, field_change, in_order, is_upstreams, lock_change, record, save, validate
 from catalog.links import RELATIONS, linked_ids, replace_links, said_by_upstream
 from catalog.locks import LOCKABLE
 from catalog.merging import unmerge
 from catalog.models import Batch, Change, Show
 from catalog.models.change import Kind
 from catalog.models.links import Source
+from catalog.revert_conflicts import Conflict
 from catalog.revert_fields import OFFERS
 from catalog.revert_offers import write_offers
-from catalog.revert_plan import Conflict, ShowPlan, changes_by_show, plan_show, show_ids_of
+from catalog.revert_plan import ShowPlan, changes_by_show, is_tmdbs, plan_show, show_ids_of
+from catalog.revert_scope import changes_of, settled, still_going_on
 from catalog.revert_state import Present
+from catalog.sync_queue import queue_sync
 from catalog.trash import delete_show, restore_show
 from catalog.values import field_of
 
 logger = logging.getLogger(__name__)
 
 TASK: Final = "catalog.tasks.apply_revert"
-FILTERS: Final = {"change": "pk", "batch": "batch_id", "run": "run_id"}
-
-
-def changes_of(what: Mapping[str, Any]) -> QuerySet[Change]:
-    """The changes of `{"change": id}`, `{"batch": id}` or `{"run": id}`."""
-    return Change.objects.filter(**{FILTERS[name]: value for name, value in what.items()})
 
 
 def revert(what: Mapping[str, Any], author: Author, *, lock: bool) -> Batch:
@@ -47,10 +44,14 @@ def revert(what: Mapping[str, Any], author: Author, *, lock: bool) -> Batch:
 
     With `lock` what a sync would bring back is locked as it was, like an edit; without, the next sync says.
     What stays, with the reason, stands in the batch's failures. Call it outside of a transaction. Raises
-    ValidationError when there is nothing to take back.
+    ValidationError when there is nothing to take back, or when it is still going on. Shows that get another id
+    are synced anew.
     """
     if author.user is None:
         raise ValueError("a revert is a person's")
+    if reason := still_going_on(what):
+        raise ValidationError(reason)
+    what = settled(what)
     show_ids = [str(pk) for pk in show_ids_of(changes_of(what))]
     if not show_ids:
         raise ValidationError("There is nothing to revert.")
@@ -60,7 +61,7 @@ def revert(what: Mapping[str, Any], author: Author, *, lock: bool) -> Batch:
         status=Batch.Status.RUNNING if at_once else Batch.Status.QUEUED,
         user=author.user,
         reason=author.reason,
-        plan={"of": {name: plain(value) for name, value in what.items()}, "lock": lock, "shows": show_ids},
+        plan={"of": what, "lock": lock, "shows": show_ids},
         total=len(show_ids),
     )
     if at_once:
@@ -119,7 +120,23 @@ def apply_shows(batch: Batch, progress: Progress) -> None:
                 progress.add(CHANGED)
             else:
                 progress.add(FAILED if stays else UNCHANGED, *stays)
-    progress.finish()
+    with transaction.atomic():
+        sync_new_ids(batch)
+        progress.finish()
+
+
+def sync_new_ids(batch: Batch) -> None:
+    """Queues the sync of living shows to which the batch gave an id; its plan then says of how many."""
+    changed = Q(fields__has_key="tmdb_id") | Q(fields__has_key="imdb_id")
+    given = {
+        change.show_id
+        for change in batch.changes.filter(changed, kind=Kind.UPDATED)
+        if any(name in change.fields and change.fields[name][1] is not None for name in UNIQUE)
+    }
+    show_ids = list(Show.objects.filter(pk__in=given).order_by("pk").values_list("pk", flat=True))
+    if show_ids:
+        queue_sync(batch.user_id, show_ids)
+        Batch.objects.filter(pk=batch.pk).update(plan=batch.plan | {"synced": len(show_ids)})
 
 
 def revert_show(changes: QuerySet[Change], show_id: UUID, author: Author, *, lock: bool) -> ShowPlan:
@@ -142,7 +159,7 @@ def write_fields(show: Show, plan: ShowPlan, changes: Sequence[Change], author: 
     locked = before - plan.opened | plan.closed
     if lock:
         locked |= {name for name in plan.then if name in LOCKABLE and name not in plan.opened}
-    said = {name: what_upstream_says(show, name) for name in sorted(locked - before)}
+    said = {name: what_upstream_says(show, name) for name in sorted(locked - before) if not is_foreign(plan, name)}
     fields: dict[str, Any] = {}
     columns = {name: value for name, value in plan.then.items() if name not in RELATIONS and name != OFFERS}
     for name, value in columns.items():
@@ -159,12 +176,21 @@ def write_fields(show: Show, plan: ShowPlan, changes: Sequence[Change], author: 
     if locked != before:
         fields |= lock_change(show.locked_fields, new_locks := in_order(locked))
         show.locked_fields = new_locks
-    kept = {name: value for name, value in show.upstream_values.items() if name not in plan.opened}
+    kept = {
+        name: value
+        for name, value in show.upstream_values.items()
+        if name not in plan.opened and not is_foreign(plan, name)
+    }
     show.upstream_values = kept | {name: value for name, (known, value) in said.items() if known}
     validate(show, columns)
     save(show, columns)
     if fields:
         record(show, Kind.UPDATED, fields, author)
+
+
+def is_foreign(plan: ShowPlan, name: str) -> bool:
+    """Whether what upstream is known to say of a field is that of a show which this one was taken for."""
+    return plan.foreign and is_tmdbs(name)
 
 
 def what_upstream_says(show: Show, name: str) -> tuple[bool, Any]:

@@ -3,7 +3,7 @@
 Networks, companies and offers stand here by their keys, as their names may have changed since too.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -48,25 +48,26 @@ def labels_in(name: str, change: Any) -> dict[Any, str]:
     return {KEYS[name](label): label for side in change for label in side}
 
 
-def undone(now: Any, change: Any) -> Any:
+def undone(now: Any, change: Any, kept: Collection[Hashable] = ()) -> Any:
     """What `now` was before the change. Raises InTheWay where it is neither what the change left nor what it found.
 
-    In a set each member stands for itself: those that newer changes brought stay, those that they took stay away.
+    In a set each member stands for itself: those that newer changes brought stay, those that they took stay away,
+    and so do those in `kept`, of which a newer change decided.
     """
     if isinstance(change, Mapping):
-        return undone_set(now, change)
+        return undone_set(now, change, kept)
     before, after = change
     if now not in (before, after):
         raise InTheWay
     return before
 
 
-def undone_set(now: Sequence[Hashable], change: Mapping[str, Any]) -> list[Any]:
+def undone_set(now: Sequence[Hashable], change: Mapping[str, Any], kept: Collection[Hashable] = ()) -> list[Any]:
     """Without those that were added, and with those that were removed, in their places as far as these are known.
 
     `order` is that of the members which stayed, where the change turned it.
     """
-    added = set(change["added"])
+    added = set(change["added"]).difference(kept)
     members = [member for member in now if member not in added]
     if turned := [member for member in change.get("order", ()) if member in members]:
         next_one = iter(turned)
@@ -74,9 +75,14 @@ def undone_set(now: Sequence[Hashable], change: Mapping[str, Any]) -> list[Any]:
     places = change.get("at") or [len(members) + len(change["removed"])] * len(change["removed"])
     there = set(members)
     for place, member in zip(places, change["removed"], strict=True):
-        if member not in there:
+        if member not in there and member not in kept:
             members.insert(place, member)
     return members
+
+
+def members_in(change: Any) -> set[Any]:
+    """Those whom a change of a set brought or took; a change of a column, or of an order, has none."""
+    return {*change["added"], *change["removed"]} if isinstance(change, Mapping) else set()
 
 
 def without(now: Any, changes: Sequence[Any]) -> Any:

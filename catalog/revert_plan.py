@@ -8,13 +8,13 @@ from uuid import UUID
 
 from django.db.models import Max, QuerySet
 
-from catalog.batches import theirs
 from catalog.changes import VOLATILE_FIELDS
 from catalog.locks import RESOLUTION_FLAGS
 from catalog.models import Change, Show
 from catalog.models.change import Kind
-from catalog.revert_fields import KEYS, REVERTIBLE, InTheWay, by_key, undone, without
-from catalog.revert_state import Present
+from catalog.revert_conflicts import Conflict, deed
+from catalog.revert_fields import KEYS, REVERTIBLE, InTheWay, by_key, members_in, undone
+from catalog.revert_state import Present, lock_names
 from catalog.values import field_of, label
 
 CHUNK: Final = 100  # shows read at once
@@ -22,22 +22,12 @@ SHOWN: Final = 100  # shows and conflicts of a plan that are kept to be looked a
 UNIQUE: Final = ("tmdb_id", "imdb_id")
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """What stays as it is, and why; `change` is the newer edit that stands in the way, where there is one."""
-
-    show_id: UUID
-    show: str
-    field: str  # empty: the show as such
-    reason: str
-    change: Change | None = None
-
-
 @dataclass(slots=True)
 class ShowPlan:
     """What becomes of one show. now, then: fields that change, as Change rows hold them, sets by their keys.
 
     trashed: True when it is moved to the trash, False when it is taken out. notes: what can't be taken back.
+    foreign: what TMDb is known to say is of an id that a run worked with and that the show gives up.
     """
 
     show_id: UUID
@@ -47,6 +37,7 @@ class ShowPlan:
     opened: set[str] = field(default_factory=set)
     closed: set[str] = field(default_factory=set)
     trashed: bool | None = None
+    foreign: bool = False
     conflicts: list[Conflict] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     labels: dict[str, dict[Any, str]] = field(default_factory=dict)
@@ -146,7 +137,7 @@ def plan_show(
     for change in changes:
         undoing.take_back(change)
     undoing.keep_taken_ids(given_up or set())
-    return undoing.finish()
+    return undoing.finish(synced=any(change.run_id is not None for change in changes))
 
 
 class Undoing:
@@ -176,11 +167,14 @@ class Undoing:
             self.take_fields_back(change)
 
     def take_creation_back(self, change: Change) -> None:
+        """What a person has done to it since keeps it, and so does a show that was merged into it."""
         edit = next((newer for newer in self.present.newer_changes(self.show.pk, change) if newer.user_id), None)
         if not self.live:
             return
-        if edit is not None and edit.kind == Kind.UPDATED:
-            self.stop("", f"It stays: {theirs(edit, set(edit.fields) & REVERTIBLE)}.", edit)
+        if (swallowed := self.present.swallowed.get(self.show.pk)) is not None:
+            self.stop("", f"It stays: {swallowed} was merged into it; undo that first.", edit)
+        elif edit is not None:
+            self.stop("", f"It stays: {deed(edit, (set(edit.fields) & REVERTIBLE) | lock_names(edit))}.", edit)
         else:
             self.live = False
 
@@ -209,24 +203,52 @@ class Undoing:
             number = len(delta["changed"])
             what = "1 offer has" if number == 1 else f"{number} offers have"
             self.plan.notes.append(f"{label(name)}: {what} got another link or place, and the old one is not kept.")
+        delta, now, newer = by_key(name, delta), self.value(name), self.present.standing(self.show.pk, change, name)
+        lock = next((other for other in newer if self.locks_still(other, name)), None)
+        edits = [other for other in newer if name in other.fields and name not in VOLATILE_FIELDS]
+        kept = {member for edit in edits for member in members_in(by_key(name, edit.fields[name]))}
         try:
-            value = undone(self.value(name), by_key(name, delta))
+            value, alone = undone(now, delta, kept), undone(now, delta)
         except InTheWay:
-            newer = self.newer(change, name)
-            reason = f"{theirs(newer, {name})}" if newer else f"{label(name)} has been changed since"
-            self.stop(name, f"{reason}: it stays.", newer)
-        else:
-            self.values[name] = self.without_aliases(value) if name == "networks" else value
+            self.keep(name, edits[0] if edits else None)
+            return
+        if alone == now:
+            return  # it is as before already
+        if lock is not None or (edits and not isinstance(delta, Mapping)):
+            self.keep(name, lock or edits[0])
+            return
+        if value != alone:
+            self.conflict(name, f"{deed(edits[0], {name})}: what that changed stays.", edits[0])
+        self.values[name] = self.without_aliases(value) if name == "networks" else value
+
+    def locks_still(self, change: Change, name: str) -> bool:
+        """Whether a person locked the field in this change, as it stood, and it is still locked."""
+        added = (change.fields.get("locked_fields") or {}).get("added", ())
+        return (
+            change.user_id is not None
+            and name in added
+            and name in self.show.locked_fields
+            and name not in change.fields
+        )
+
+    def keep(self, name: str, newer: Change | None) -> None:
+        """A field stays; with an id what was decided with it."""
+        self.stop(
+            name, f"{deed(newer, {name}) if newer else f'{label(name)} has been changed since'}: it stays.", newer
+        )
+        if flag := RESOLUTION_FLAGS.get(name):
+            self.stopped.add(flag)
+            self.values.pop(flag, None)
 
     def open_lock(self, change: Change, name: str) -> None:
         """Not where upstream's value would then take the place of somebody's newer edit."""
         if name not in self.locked or name in self.stopped:
             return
-        now, newer = self.present.value(self.show, name), self.newer(change, name)
-        if newer is None or without(now, self.present.newer_changes_of(self.show.pk, change, name)) == now:
+        newer = next(iter(self.present.standing(self.show.pk, change, name)), None)
+        if newer is None:
             self.locked.discard(name)
         else:
-            self.stop(name, f"{label(name)} stays locked: {theirs(newer, {name})}.", newer)
+            self.stop(name, f"{label(name)} stays locked: {deed(newer, {name})}.", newer)
 
     def keep_taken_ids(self, given_up: set[tuple[str, Any]]) -> None:
         """An id that another show has meanwhile stays with it, and what was decided with it here stays too."""
@@ -245,10 +267,13 @@ class Undoing:
                     self.values.pop(stopped, None)
                 self.locked = self.locked - {name} | ({name} & set(self.show.locked_fields))
 
-    def finish(self) -> ShowPlan:
+    def finish(self, *, synced: bool) -> ShowPlan:
         before, plan = set(self.show.locked_fields), self.plan
         plan.opened, plan.closed = before - self.locked, self.locked - before
+        plan.foreign = synced and self.value("tmdb_id") != self.show.tmdb_id
         for name in plan.opened & set(self.show.upstream_values):
+            if plan.foreign and is_tmdbs(name):
+                continue
             value = self.show.upstream_values[name]
             if value is not None or field_of(name).null:
                 self.values[name] = value
@@ -269,14 +294,22 @@ class Undoing:
         """A network that was merged into another stands for that one."""
         return list(dict.fromkeys(self.present.aliases.get(pk, pk) for pk in networks))
 
-    def newer(self, change: Change, name: str = "", kinds: tuple[Kind, ...] = ()) -> Change | None:
+    def newer(self, change: Change, kinds: tuple[Kind, ...]) -> Change | None:
         newer = self.present.newer_changes(self.show.pk, change)
-        return next((other for other in newer if (name in other.fields if name else other.kind in kinds)), None)
+        return next((other for other in newer if other.kind in kinds), None)
 
     def stop(self, name: str, reason: str, change: Change | None) -> None:
         if name not in self.stopped:
             self.stopped.add(name)
-            self.plan.conflicts.append(Conflict(self.show.pk, self.show.name, name, reason, change))
+            self.conflict(name, reason, change)
+
+    def conflict(self, name: str, reason: str, change: Change | None) -> None:
+        self.plan.conflicts.append(Conflict(self.show.pk, self.show.name, name, reason, change))
+
+
+def is_tmdbs(name: str) -> bool:
+    """Whether it is TMDb that tells of a field, and not IMDb."""
+    return name == "imdb_id" or not name.startswith("imdb_")
 
 
 def last_name(changes: Sequence[Change]) -> str:

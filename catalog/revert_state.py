@@ -11,15 +11,17 @@ from catalog.changes import entity_label, plain
 from catalog.links import RELATIONS
 from catalog.models import Batch, Change, Network, Show, ShowWatchProvider
 from catalog.models.change import Kind
-from catalog.revert_fields import KEYS, OFFERS, by_key, labels_in
+from catalog.revert_fields import KEYS, OFFERS, labels_in
+from catalog.revert_scope import took
 
 
 class Present:
     """Some shows as they are now, read with a constant number of queries, and locked `for_update`.
 
     newer: of each show the changes after the oldest of those that are to be taken back, without these,
-    newest first; votes and popularity alone and comments are left out. merges: the batches that are the
-    merge of two shows, or the undoing of one.
+    newest first; votes and popularity alone and comments are left out. undoings: what those of them took
+    back that are reverts. merges: the batches that are the merge of two shows, or the undoing of one.
+    swallowed: a show that was merged into each, where there is one.
     """
 
     def __init__(self, changes: Mapping[UUID, Sequence[Change]], *, for_update: bool = False) -> None:
@@ -28,7 +30,9 @@ class Present:
         self.labels: dict[str, dict[Any, str]] = {name: {} for name in KEYS}
         self.members: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
         self.newer = newer_than(changes)
+        self.undoings = undoings_in(self.newer)
         self.merges = merges_in(changes)
+        self.swallowed = swallowed_by(changes)
         concerned = {name: shows_with(name, changes) for name in KEYS}
         for name, show_ids in concerned.items():
             if show_ids:
@@ -60,10 +64,23 @@ class Present:
     def newer_changes(self, show_id: UUID, change: Change) -> list[Change]:
         return [newer for newer in self.newer[show_id] if newer.pk > change.pk]
 
-    def newer_changes_of(self, show_id: UUID, change: Change, name: str) -> list[Any]:
-        """What newer changes did to a field, newest first, in the form of `undone`."""
-        newer = self.newer_changes(show_id, change)
-        return [by_key(name, other.fields[name]) for other in newer if name in other.fields]
+    def standing(self, show_id: UUID, change: Change, name: str) -> list[Change]:
+        """Newer changes of a field or of its lock, newest first, without what was reverted, and its reverts."""
+        newer = [
+            other
+            for other in self.newer_changes(show_id, change)
+            if other.kind == Kind.UPDATED and (name in other.fields or name in lock_names(other))
+        ]
+        stand, undone = [], set()
+        for place, other in enumerate(newer):
+            if other.pk in undone:
+                continue
+            of = self.undoings.get(other.batch_id) if other.batch_id else None
+            taken = {older.pk for older in newer[place + 1 :] if of and older.pk not in undone and took(of, older)}
+            undone |= taken
+            if not taken:
+                stand.append(other)
+        return stand
 
 
 def newer_than(changes: Mapping[UUID, Sequence[Change]]) -> dict[UUID, list[Change]]:
@@ -75,6 +92,23 @@ def newer_than(changes: Mapping[UUID, Sequence[Change]]) -> dict[UUID, list[Chan
             if change.pk not in taken:
                 newer[change.show_id].append(change)
     return newer
+
+
+def undoings_in(newer: Mapping[UUID, Sequence[Change]]) -> dict[UUID, Mapping[str, Any]]:
+    """Of each revert what it took back. One that locked what it brought back is a decision of its own, and left out."""
+    batches = {change.batch_id for some in newer.values() for change in some if change.batch_id is not None}
+    if not batches:
+        return {}
+    found = Batch.objects.filter(pk__in=batches, kind=Batch.Kind.REVERT).order_by()
+    plans = found.values_list("pk", "plan__of", "plan__batch", "plan__lock")
+    return {pk: of or {"batch": merge} for pk, of, merge, lock in plans if not lock}
+
+
+def swallowed_by(changes: Mapping[UUID, Sequence[Change]]) -> dict[UUID, str]:
+    """The names of shows that were merged into those whose creation is to be taken back."""
+    created = [show_id for show_id, some in changes.items() if any(change.kind == Kind.CREATED for change in some)]
+    merged = Show.all_objects.filter(merged_into__in=created).order_by() if created else Show.objects.none()
+    return {into: name for into, name in merged.values_list("merged_into_id", "name") if into is not None}
 
 
 def merges_in(changes: Mapping[UUID, Sequence[Change]]) -> set[UUID]:

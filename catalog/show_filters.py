@@ -28,6 +28,9 @@ MOST_WORDS = 20  # of one search
 SHORTEST_UUID = 8  # digits; fewer of them could be a word, like "facade"
 MOST_NAMESAKES = 50
 
+# What TMDb says of a show's course; a status that some show has is known too.
+TMDB_STATUSES = ("Returning Series", "Planned", "In Production", "Ended", "Canceled", "Pilot")
+
 ENTITY_ID = re.compile(r"(?:.*\()?([0-9]{1,18})\)?\Z", re.DOTALL)  # 74, or as people are shown it: Bravo (74)
 REGION = re.compile(r"[A-Z]{2}\Z")
 
@@ -77,6 +80,11 @@ def no_answer(value: str, answers: Iterable[str]) -> ValidationError:
 
 
 def has_status(value: str) -> Q:
+    if value.casefold() not in map(str.casefold, TMDB_STATUSES):
+        statuses = Show.objects.filter(tmdb_status__isnull=False).order_by("tmdb_status")
+        known = list(statuses.values_list("tmdb_status", flat=True).distinct()[:MOST_NAMESAKES])
+        if value.casefold() not in map(str.casefold, known):
+            raise no_answer(value, (*dict.fromkeys((*known, *TMDB_STATUSES)), "none"))
     return Q(tmdb_status__iexact=value)
 
 

@@ -15,24 +15,43 @@ from django.db import models
 from django.db.models import Prefetch, QuerySet
 from import_export import fields, resources, widgets
 
-from catalog.changes import entity_label
+from catalog.changes import VOLATILE_FIELDS, entity_label
+from catalog.edits import version_subquery
 from catalog.file_formats import FORMATS
 from catalog.links import RELATIONS
 from catalog.locks import EDITABLE, EDITORIAL_FIELDS, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Show, ShowNetwork, ShowProductionCompany
 from catalog.sheet import Unreadable
-from catalog.values import LONGEST, check, field_of, normal
+from catalog.values import (
+    A_DATE,
+    A_NUMBER,
+    A_WHOLE_NUMBER,
+    LONGEST,
+    YES_OR_NO,
+    check,
+    field_of,
+    normal,
+)
 from catalog.xlsx_file import LONGEST_CELL
 
 # What people look at first stands first.
 WRITABLE: Final[tuple[str, ...]] = (
     "name",
     *reversed(EDITORIAL_FIELDS),
-    *(name for name in UPSTREAM_FIELDS if name != "name"),
+    *(name for name in UPSTREAM_FIELDS if name != "name" and name not in VOLATILE_FIELDS),
     *RESOLUTION_FLAGS.values(),
 )
-READ_ONLY: Final[tuple[str, ...]] = ("networks", "production_companies", "locked_fields", "updated_at")
-COLUMNS: Final[tuple[str, ...]] = ("id", *WRITABLE, *READ_ONLY)
+READ_ONLY: Final[tuple[str, ...]] = (
+    # They move every day: what a file says of them is old when it comes back.
+    *(name for name in UPSTREAM_FIELDS if name in VOLATILE_FIELDS),
+    "networks",
+    "production_companies",
+    "locked_fields",
+    "updated_at",
+)
+# By these an import finds the show, and tells what others have changed since the export.
+KEYS: Final[tuple[str, ...]] = ("id", "version")
+COLUMNS: Final[tuple[str, ...]] = (*KEYS, *WRITABLE, *READ_ONLY)
 
 ROWS_AT_ONCE: Final = 5_000  # that are read from the database, with their networks, in three queries
 
@@ -81,7 +100,7 @@ def value_of(name: str, cell: Any) -> Any:
     field = field_of(name)
     if name == "override" and isinstance(cell, str) and WHOLE_NUMBER.match(cell.strip()):
         cell = cell.split(".")[0]  # Excel makes 3.0 of a minimum of 3 episodes
-    read = next((reader for kind, reader in READERS if isinstance(field, kind)), as_text)
+    read = as_tmdb_id if name == "tmdb_id" else next((how for kind, how in READERS if isinstance(field, kind)), as_text)
     value = normal(name, None if text_of(cell) == "" else read(cell))
     validate(name, value)
     return value
@@ -108,20 +127,28 @@ def as_boolean(cell: Any) -> bool:
     text = as_text(cell).strip().lower()
     if text in TRUE | FALSE:
         return text in TRUE
-    raise ValidationError("Write yes or no.")
+    raise ValidationError(YES_OR_NO)
 
 
 def as_integer(cell: Any) -> int:
     match = None if isinstance(cell, bool | date) else INTEGER.match(as_text(cell).strip())
     if match is None:
-        raise ValidationError("Write a whole number, like 55555.")
+        raise ValidationError(A_WHOLE_NUMBER)
     return int(match[1])
+
+
+def as_tmdb_id(cell: Any) -> Any:
+    """A number; the text itself where it is none, as it may be an address, which `normal` reads."""
+    try:
+        return as_integer(cell)
+    except ValidationError:
+        return as_text(cell).strip()
 
 
 def as_float(cell: Any) -> float:
     text = "" if isinstance(cell, bool | date) else str(cell).strip()
     if not DECIMAL.match(text):
-        raise ValidationError("Write a number with a point, like 7.5.")
+        raise ValidationError(A_NUMBER)
     return float(text)
 
 
@@ -134,7 +161,7 @@ def as_date(cell: Any) -> date:
             return date.fromisoformat(match[1])
     except ValueError:  # the 30th of February
         pass
-    raise ValidationError("Write a date like 2026-01-31.")
+    raise ValidationError(A_DATE)
 
 
 READERS: Final = (
@@ -154,8 +181,6 @@ def validate(name: str, value: Any) -> None:
         raise ValidationError(f"It has {len(value):,} characters; {longest:,} are allowed.")
     if name == "name" and value == "":
         raise ValidationError("A show needs a name.")
-    if name == "tmdb_id" and value == 0:
-        raise ValidationError("A TMDb id is a number from 1.")
     field_of(name).clean(value, None)
 
 
@@ -179,6 +204,7 @@ class CellWidget(widgets.Widget):
 class ShowResource(resources.ModelResource):
     """Its fields read and write cells. Nothing is saved here: an import is a batch of edits."""
 
+    version = fields.Field(column_name="version", readonly=True)
     networks = fields.Field(column_name="networks", readonly=True)
     production_companies = fields.Field(column_name="production_companies", readonly=True)
 
@@ -190,6 +216,9 @@ class ShowResource(resources.ModelResource):
     @classmethod
     def field_from_django_field(cls, field_name: str, django_field: Any, readonly: bool) -> fields.Field:
         return fields.Field(attribute=field_name, column_name=field_name, widget=CellWidget(field_name))
+
+    def dehydrate_version(self, show: Any) -> int:
+        return show.version or 0
 
     def dehydrate_networks(self, show: Any) -> str:
         return joined(entity_label(link.network.name, link.network_id) for link in show.exported_networks)
@@ -206,7 +235,9 @@ class ShowResource(resources.ModelResource):
             companies = ShowProductionCompany.objects.select_related("company")
             companies = companies.only("show_id", "position", "company__name")
             queryset = queryset.prefetch_related(Prefetch("show_companies", companies, to_attr="exported_companies"))
-        return queryset.only(*(name for name in export_fields if name not in RELATIONS))
+        if "version" in export_fields:
+            queryset = queryset.annotate(version=version_subquery())
+        return queryset.only(*(name for name in export_fields if name != "version" and name not in RELATIONS))
 
     def iter_queryset(self, queryset: QuerySet[Show]) -> Iterable[Show]:
         return queryset.iterator(chunk_size=ROWS_AT_ONCE)
@@ -215,18 +246,18 @@ class ShowResource(resources.ModelResource):
         """As the library's, which looks every field up by its object, once a cell."""
         return [
             getattr(self, f"dehydrate_{name}")(instance)
-            if name in RELATIONS
+            if name == "version" or name in RELATIONS
             else cell_of(name, getattr(instance, name))
             for name in selected_fields
         ]
 
 
 def in_file_order(columns: Iterable[str]) -> list[str]:
-    """The chosen columns, with the id by which an import finds the show. Raises ValidationError for unknown ones."""
+    """The chosen columns, after those by which an import knows the show. Raises ValidationError for others."""
     chosen = set(columns)
     if unknown := sorted(chosen - set(COLUMNS)):
         raise ValidationError(f"There is no column {', '.join(unknown)}. Columns are: {', '.join(COLUMNS)}.")
-    return [name for name in COLUMNS if name == "id" or name in chosen or not chosen]
+    return [name for name in COLUMNS if name in KEYS or name in chosen or not chosen]
 
 
 def exported(shows: QuerySet[Show], columns: Sequence[str], format_name: str) -> bytes:
@@ -237,4 +268,4 @@ def exported(shows: QuerySet[Show], columns: Sequence[str], format_name: str) ->
     return data
 
 
-assert set(WRITABLE) == EDITABLE, "every editable field has its column"
+assert {*WRITABLE, *VOLATILE_FIELDS} == EDITABLE, "every editable field has its column"

@@ -1,7 +1,5 @@
 """Deleting a show, bringing it back, and remarks on it."""
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -10,11 +8,8 @@ from django.utils import timezone
 
 from catalog.changes import Author, value_change
 from catalog.edits import locked_row, record
-from catalog.models import Batch, Change, Show
+from catalog.models import Change, Show
 from catalog.models.change import Kind
-
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
 
 NAMING_FIELDS = ("name", "tmdb_id", "imdb_id", "tvdb_id", "wikidata_id")
 
@@ -29,24 +24,6 @@ def delete_show(show_id: UUID, author: Author) -> Change:
     show.deleted_at = timezone.now()
     show.save(update_fields=["deleted_at", "updated_at"])
     return record(show, Kind.DELETED, fields, author)
-
-
-@transaction.atomic
-def delete_shows(show_ids: Collection[UUID], user: "User", reason: str) -> Batch:
-    """Moves shows to the trash in one step, which is reverted as one."""
-    batch = Batch.objects.create(
-        kind=Batch.Kind.EDIT,
-        status=Batch.Status.DONE,
-        user=user,
-        reason=reason,
-        total=len(show_ids),
-        done=len(show_ids),
-        counts={"changed": len(show_ids)},
-        finished_at=timezone.now(),
-    )
-    for show_id in show_ids:
-        delete_show(show_id, Author(user=user, reason=reason, batch_id=batch.pk))
-    return batch
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +14,8 @@ from django.db import transaction
 from catalog.changes import Author
 from catalog.edits import locked_row, refuse_stale, write
 from catalog.locks import RESOLUTION_FLAGS
-from catalog.models import Change, Show
+from catalog.models import Change, ReviewMark, Show
+from catalog.review import dismiss
 from catalog.sync_queue import queue_sync
 from catalog.values import differing
 from ingestion.checks import tmdb_problems
@@ -28,7 +29,12 @@ from ingestion.sources.http import NotFound, Stopped, UpstreamError
 from ingestion.sources.tmdb import TmdbClient
 from trr_site.logs import mask_secrets
 
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
 T = TypeVar("T")
+
+REJECTED = "rejected"  # the queue of the marks of rejected candidates: it is shown nowhere
 
 TRIES = 2
 PATIENCE = 8.0  # seconds for an answer: somebody looks at the page
@@ -194,6 +200,27 @@ def holders_of(tmdb_ids: Iterable[int]) -> dict[int, Show]:
     """The shows that have these TMDb ids, also those in the trash, by the id."""
     shows = Show.all_objects.filter(tmdb_id__in=set(tmdb_ids)).only("name", "tmdb_id", "deleted_at")
     return {show.tmdb_id: show for show in shows if show.tmdb_id is not None}
+
+
+# --- candidates that a person has rejected
+
+
+def reject(show_id: UUID, tmdb_id: int, user: "User") -> None:
+    """Remembers that a TMDb show is not this one: it is not offered for it again."""
+    dismiss(REJECTED, rejected_key(show_id, tmdb_id), user)
+
+
+def rejected_among(pairs: Iterable[tuple[UUID, int]]) -> set[tuple[UUID, int]]:
+    """Those of the pairs of a show and a TMDb id that a person has rejected."""
+    keys = {rejected_key(*pair): pair for pair in pairs}
+    marks = (
+        ReviewMark.objects.filter(queue=REJECTED, key__in=keys, dismissed=True) if keys else ReviewMark.objects.none()
+    )
+    return {keys[key] for key in marks.order_by().values_list("key", flat=True)}
+
+
+def rejected_key(show_id: UUID, tmdb_id: int) -> str:
+    return f"{show_id}:{tmdb_id}"
 
 
 # --- the decision

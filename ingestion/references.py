@@ -9,9 +9,9 @@ from ingestion.shapes import MAX_ID
 TMDB_HOSTS = frozenset({"themoviedb.org", "tmdb.org"})
 IMDB_HOSTS = frozenset({"imdb.com"})
 TMDB_ID = re.compile(r"[0-9]{1,19}")
-IMDB_ID = re.compile(r"tt[0-9]{7,}", re.IGNORECASE)
+IMDB_ID = re.compile(r"tt[0-9]{7,20}", re.IGNORECASE)
 TMDB_PATH = re.compile(r"/tv/([0-9]{1,19})(?:-[^/]*)?(?:/.*)?")
-IMDB_PATH = re.compile(r"(?:/[a-z]{2}(?:-[a-z]{2})?)?/title/(tt[0-9]{7,})(?:/.*)?", re.IGNORECASE)
+IMDB_PATH = re.compile(r"(?:/[a-z]{2}(?:-[a-z]{2})?)?/title/(tt[0-9]{7,20})(?:/.*)?", re.IGNORECASE)
 
 EXPECTED = (
     "Paste the id or the address of a series, like 32390, themoviedb.org/tv/32390, tt1720601 or "

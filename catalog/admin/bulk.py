@@ -30,6 +30,7 @@ from catalog.bulk import (
     LOCK,
     SET,
     UNLOCK,
+    BulkPlan,
     Operation,
     actions_of,
     check_together,
@@ -210,11 +211,24 @@ def make_preview(
     )
 
 
+def preview_of(request: HttpRequest, shows: list[Show], plan: BulkPlan, step: str, reason: str) -> HttpResponse:
+    """To the preview of an action that is worked out already; `step` says in words what it does."""
+    show_ids = [str(show.pk) for show in shows]
+    told: dict[str, Any] = {"shows": show_ids, "steps": [step], "unchanged": plan.unchanged, "errors": plan.errors}
+    batch = draft(Batch.Kind.EDIT, editor(request), plan.edits, reason, **told)
+    return redirect("admin:catalog_show_bulk_preview", batch.pk)
+
+
+def steps_of(batch: Batch) -> list[str]:
+    """What a bulk edit does, in words."""
+    return [*batch.plan.get("steps", ()), *map(described, batch.plan.get("operations", ()))]
+
+
 def preview(model_admin: "ModelAdmin[Show]", request: HttpRequest, batch_id: UUID) -> HttpResponse:
     batch = own_draft(request, batch_id)
     if isinstance(batch, HttpResponse):
         return batch
-    if "operations" not in batch.plan:
+    if not steps_of(batch):
         return redirect("admin:catalog_show_bulk", batch.pk)
     edits, errors = batch.plan["edits"], batch.plan["errors"]
     shown = Paginator(edits, PER_PAGE).get_page(request.GET.get("page"))
@@ -224,7 +238,8 @@ def preview(model_admin: "ModelAdmin[Show]", request: HttpRequest, batch_id: UUI
         "catalog/bulk_preview.html",
         title=f"Bulk edit of {counted(len(batch.plan['shows']))}: preview",
         batch=batch,
-        steps=[described(row) for row in batch.plan["operations"]],
+        steps=steps_of(batch),
+        may_go_back="operations" in batch.plan,
         unchanged=batch.plan["unchanged"],
         errors=errors[:PER_PAGE],
         error_count=len(errors),

@@ -15,7 +15,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 
 from catalog.admin import desk
-from catalog.admin.author import author_of
+from catalog.admin.author import LONGEST_REASON, author_of
 from catalog.admin.columns import EDITABLE, cell_text, stamp, text_tags
 from catalog.admin.text import describe_author
 from catalog.batches import CHANGED, FAILED, UNCHANGED, in_words
@@ -25,6 +25,8 @@ from catalog.models import Batch, Change, Show
 from catalog.values import label
 
 MOST_EDITS: Final = 500
+# What is said of a cell that can hold few values; a model's own messages are made to stand below a form's field.
+SENTENCES: Final = {"override": "Write SKIP, Y, the minimum number of episodes, or nothing."}
 GONE: Final = "This show has been deleted or merged meanwhile. Load the list again."
 
 
@@ -53,8 +55,8 @@ def read_edits(body: bytes) -> tuple[list[Row], str]:
     if len(edits) > MOST_EDITS:
         raise Malformed(f"At most {MOST_EDITS} cells are saved at once; these are {len(edits)}.")
     reason = data.get("reason", "")
-    if not isinstance(reason, str) or "\x00" in reason or not reason.isprintable():
-        raise Malformed("`reason` must be a text of one line.")
+    if not isinstance(reason, str) or len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise Malformed(f"`reason` must be a text of one line of at most {LONGEST_REASON} characters.")
     rows: dict[UUID, Row] = {}
     for number, edit in enumerate(edits, 1):
         try:
@@ -101,7 +103,9 @@ def save_row(row: Row, author: Author) -> tuple[dict[str, Any], str]:
         }, FAILED
     except ValidationError as error:
         named = [name for name in getattr(error, "error_dict", {}) if name != NON_FIELD_ERRORS]
-        return refused(row, in_words(error), next(iter(named), None)), FAILED
+        name = next(iter(named), None)
+        words = SENTENCES.get(name or "") or in_words(error)
+        return refused(row, words, name), FAILED
     except Show.DoesNotExist:
         return refused(row, GONE, None), FAILED
 
@@ -111,17 +115,23 @@ def write_row(row: Row, author: Author) -> tuple[dict[str, Any], str]:
     values = {name: typed(name, text) for name, text in row.texts.items()}
     change = edit_show(row.show_id, values, author, version=row.version, whole_row=True)
     # Read in the same transaction, as the row may be changed again right after it.
-    show = Show.objects.only(*EDITABLE, "locked_fields", "updated_at").get(pk=row.show_id)
-    answer = {
-        "id": str(row.show_id),
+    answer = row_now(row.show_id) | {"change": change.pk if change else None}
+    return answer, CHANGED if change else UNCHANGED
+
+
+def row_now(show_id: UUID) -> dict[str, Any]:
+    """The row as it is now. The version first: a value read later is then never too new for it."""
+    version = version_of(show_id)
+    show = Show.objects.only(*EDITABLE, "locked_fields", "updated_at").get(pk=show_id)
+    return {
+        "id": str(show_id),
         "ok": True,
-        "version": change.pk if change else version_of(row.show_id),
+        "version": version,
         "values": {name: cell_text(show, name) for name in EDITABLE},
         "locked": show.locked_fields,
         "locks": [label(name) for name in show.locked_fields],
         "updated": stamp("updated_at")(show),
     }
-    return answer, CHANGED if change else UNCHANGED
 
 
 def typed(name: str, text: str) -> Any:
@@ -151,13 +161,14 @@ def conflict(row: Row, meanwhile: ChangedMeanwhile) -> dict[str, Any]:
     }
 
 
-def save_rows(rows: list[Row], author: Author) -> list[dict[str, Any]]:
+def save_rows(rows: list[Row], author: Author) -> tuple[list[dict[str, Any]], UUID | None]:
     """Writes each row in a transaction of its own: one that is refused stops no other.
 
-    Many rows are one step of a person, which can be reverted as one; one that changed nothing leaves no trace.
+    Many rows are one step of a person, a batch, which can be reverted as one; one that changed nothing leaves no
+    trace. Gives the rows' answers and the batch's id.
     """
     if len(rows) == 1:
-        return [save_row(rows[0], author)[0]]
+        return [save_row(rows[0], author)[0]], None
     batch = Batch(kind=Batch.Kind.CELLS, status=Batch.Status.RUNNING, reason=author.reason, total=len(rows))
     batch.user = cast(User, author.user)  # who is logged in
     batch.save(force_insert=True)
@@ -169,11 +180,11 @@ def save_rows(rows: list[Row], author: Author) -> list[dict[str, Any]]:
         counts[outcome] += 1
     if not counts[CHANGED]:
         batch.delete()
-        return answers
+        return answers, None
     batch.status, batch.finished_at = Batch.Status.DONE, timezone.now()
     batch.done, batch.counts, batch.failures = len(rows), counts, failures(answers)
     batch.save(update_fields=["status", "finished_at", "done", "counts", "failures"])
-    return answers
+    return answers, batch.pk
 
 
 def failures(answers: list[dict[str, Any]]) -> list[list[str]]:
@@ -184,7 +195,7 @@ def failures(answers: list[dict[str, Any]]) -> list[list[str]]:
 
 def pages(model_admin: "ModelAdmin[Any]") -> list[URLPattern]:
     def cells(request: HttpRequest) -> JsonResponse:
-        """Saves cells: {"edits": [{"id", "version", "field", "value"}], "reason"} -> {"rows": [an answer a row]}."""
+        """Saves cells: {"edits": [{"id", "version", "field", "value"}], "reason"} -> {"rows": [an answer], "batch"}."""
         if request.method != "POST":
             return JsonResponse({"detail": "Cells are sent by POST."}, status=405, headers={"Allow": "POST"})
         if not model_admin.has_change_permission(request):
@@ -195,9 +206,11 @@ def pages(model_admin: "ModelAdmin[Any]") -> list[URLPattern]:
             return JsonResponse({"detail": "This is too much text to be saved at once."}, status=413)
         except Malformed as error:
             return JsonResponse({"detail": str(error)}, status=400)
-        return JsonResponse({"rows": save_rows(rows, author_of(request, reason))})
+        answers, batch_id = save_rows(rows, author_of(request, reason))
+        return JsonResponse({"rows": answers, "batch": batch_id})
 
-    return [path("cells/", model_admin.admin_site.admin_view(cells), name="catalog_show_cells")]
+    wrap = model_admin.admin_site.admin_view
+    return [path("cells/", wrap(cells), name="catalog_show_cells")]
 
 
 desk.pages.append(pages)

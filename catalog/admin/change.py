@@ -22,7 +22,7 @@ from catalog.models.change import Kind
 from catalog.search import name_key
 from catalog.values import label
 
-FIELDS_SHOWN: Final = 6  # of one change, in the list
+FIELDS_SHOWN: Final = 3  # of one change, in the list
 TONES: Final = {Kind.CREATED: "good", Kind.DELETED: "bad", Kind.MERGED: "warn"}
 
 
@@ -122,7 +122,7 @@ class ChangeAdmin(ReadOnlyAdmin):
         if change.run_id is None:
             return "-"
         page = reverse("admin:ingestion_syncrun_change", args=(change.run_id,))
-        return format_html('<a class="history-link" href="{}">run {}</a>', page, change.run_id)
+        return format_html('<a class="history-link history-run" href="{}">run {}</a>', page, change.run_id)
 
     @admin.display(description="before → after")
     def differences(self, change: Change) -> SafeString:

@@ -83,8 +83,22 @@ def changes(request: HttpRequest) -> dict[str, Any]:
         "today": figures.activity(midnight()),
         "window": figures.WINDOW,
         "changes": rows,
+        "runs": runs(),
         "history": reverse("admin:catalog_change_changelist"),
     }
+
+
+def runs() -> list[dict[str, Any]]:
+    """What each of the last runs changed, with the run in words."""
+    rows = figures.newest_runs()
+    names: dict[int, str] = {}
+    for resolve in desk.run_names:
+        names |= resolve([row["run_id"] for row in rows])
+    return [
+        row
+        | {"who": f"{names[row['run_id']]}, run {row['run_id']}" if row["run_id"] in names else f"run {row['run_id']}"}
+        for row in rows
+    ]
 
 
 def show_url(change: Any) -> str:

@@ -4,7 +4,7 @@ The catalogue imports no other app, so these come to it: an app's admin module a
 when Django loads it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,11 +52,19 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What can be done with an item of the inbox; `name` comes back to `Queue.act`."""
+    """What can be done with an item of the inbox; `name` comes back to `Queue.act`.
+
+    `key` presses it: a letter that means the same on every card, or the number that a choice has on its card.
+    One that is `doubtful` must be pressed twice. One with an `input`, its label, comes with a text, which
+    `Queue.act` finds in the request's POST as `text`; what it raises of that text is told at the input.
+    """
 
     name: str
     label: str
     primary: bool = False
+    key: str = ""
+    doubtful: bool = False
+    input: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,8 @@ sections: list[Section] = []
 panels: list[Callable[[Show], SafeString]] = []  # parts of the show page
 # When a source was last asked about a show: {"tmdb": ..., "imdb": ...}.
 checked: list[Callable[[Show], Mapping[str, datetime]]] = []
+# The names of jobs by the ids of their runs; a run that is not known is left out.
+run_names: list[Callable[[Collection[int]], Mapping[int, str]]] = []
 # Addresses below /admin/catalog/show/, made for the show admin.
 pages: list[Callable[["ModelAdmin[Any]"], list[URLPattern]]] = []
 

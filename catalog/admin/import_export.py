@@ -80,7 +80,7 @@ def upload(model_admin: "ModelAdmin[Show]", request: HttpRequest) -> HttpRespons
         most_megabytes=MOST_BYTES // 2**20,
         most_rows=MOST_ROWS,
         may_add=request.user.has_perm("catalog.add_show"),
-        columns=[(name, label(name)) for name in COLUMNS if name not in READ_ONLY],
+        columns=[(name, label(name)) for name in COLUMNS if name not in READ_ONLY and name != "version"],
         read_only=[label(name) for name in READ_ONLY],
     )
 
@@ -103,6 +103,10 @@ def planned(request: HttpRequest, file: UploadedFile) -> Batch:
         bad=found.bad,
         flaws=[[flaw.row, flaw.column, flaw.value, flaw.reason] for flaw in found.flaws[:MOST_FLAWS]],
         flaw_count=len(found.flaws),
+        conflicts=[[flaw.row, flaw.column, flaw.value, flaw.reason] for flaw in found.conflicts[:MOST_FLAWS]],
+        conflict_count=len(found.conflicts),
+        namesakes=found.namesakes,
+        without_version="version" not in headings.places,
         unknown=[printable(text) for text in headings.unknown],
         read_only=[printable(text) for text in headings.read_only],
     )
@@ -136,6 +140,9 @@ def preview(
         plan=plan,
         changed=batch.total - plan["new"],
         more_flaws=plan["flaw_count"] - len(plan["flaws"]),
+        more_conflicts=plan["conflict_count"] - len(plan["conflicts"]),
+        namesakes=plan["namesakes"][:MOST_FLAWS],
+        more_namesakes=len(plan["namesakes"]) - MOST_FLAWS,
         edits=[(edit, differences(edit["shown"])) for edit in shown],
         shown=shown,
         pages=shown.paginator.get_elided_page_range(shown.number),
@@ -157,19 +164,28 @@ def confirm(model_admin: "ModelAdmin[Show]", request: HttpRequest, batch_id: UUI
         messages.info(request, "The import was cancelled; nothing was changed.")
         return redirect("admin:catalog_show_import")
     reason = ReasonForm(request.POST)
+    more = add_namesakes(batch) if "namesakes" in request.POST else {}
     if request.method != "POST" or not batch.total:
         return redirect("admin:catalog_show_import_preview", batch.pk)
     if not reason.is_valid():
         return preview(model_admin, request, batch_id, reason)
     if batch.plan["new"] and not request.user.has_perm("catalog.add_show"):
         raise PermissionDenied
-    drafts.update(reason=reason.cleaned_data["reason"])
+    drafts.update(reason=reason.cleaned_data["reason"], **more)
     try:
         submit(batch)
     except Batch.DoesNotExist:
         messages.error(request, GONE)
         return redirect("admin:catalog_show_import")
     return redirect("admin:catalog_batch_change", batch.pk)
+
+
+def add_namesakes(batch: Batch) -> dict[str, Any]:
+    """Takes the rows that were held back for their names as new shows too; the columns that this leaves to save."""
+    plan, held = batch.plan, batch.plan["namesakes"]
+    batch.plan = plan | {"edits": plan["edits"] + held, "new": plan["new"] + len(held), "namesakes": []}
+    batch.total = len(batch.plan["edits"])
+    return {"plan": batch.plan, "total": batch.total}
 
 
 # --- what a preview shows

@@ -17,9 +17,10 @@ from django.utils.http import urlencode
 from catalog.admin import desk
 from catalog.admin.author import LONGEST_REASON, author_of, posted_reason, refuse_without
 from catalog.admin.merge_choices import compare, going_over, picks_of
-from catalog.admin.merge_suspects import SUSPECTS, likelier_to_stay, merge_url, side_by_side
+from catalog.admin.merge_suspects import SUSPECTS, Side, likelier_to_stay, merge_url, names_apart, side_by_side
+from catalog.admin.text import FEW
 from catalog.edits import ChangedMeanwhile, version_of
-from catalog.merging import merge_shows, merged_pair, resolve_merged, unmerge
+from catalog.merging import merge_shows, plan_undo, resolve_merged, unmerge
 from catalog.models import Batch, Show
 from catalog.models.show import is_imdb_id
 from catalog.search import name_key
@@ -84,7 +85,7 @@ def merge_page(model_admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResp
             messages.error(request, "Nothing was merged: somebody has deleted one of the two meanwhile.")
             return redirect("admin:catalog_show_changelist")
         except ChangedMeanwhile as error:
-            tell_of_changes(request, error)
+            tell_of_changes(request, error, target, source)
             target.refresh_from_db()
             source.refresh_from_db()
         except ValidationError as error:
@@ -96,10 +97,14 @@ def merge_page(model_admin: "ModelAdmin[Any]", request: HttpRequest) -> HttpResp
 
 
 def page_context(request: HttpRequest, target: Show, source: Show, reason_error: str) -> dict[str, Any]:
+    sides = side_by_side([target, source])
+    target_name, source_name = names_apart(*sides)
     return {
-        "title": f"Merge {source} into {target}",
+        "title": f"Merge {source_name} into {target_name}",
         "source": source,
-        "sides": side_by_side([target, source]),
+        "target_name": target_name,
+        "source_name": source_name,
+        "sides": sides,
         "comparison": compare(target, source, picked_in(request)),
         "going_over": going_over(target, source),
         "version_a": version_of(target.pk),
@@ -124,10 +129,11 @@ def do_merge(request: HttpRequest, target: Show, source: Show) -> HttpResponse:
     if len(reason) > LONGEST_REASON:
         raise ValidationError({"reason": f"At most {LONGEST_REASON} characters."})
     picks = picks_of(comparison, target, source)
+    _, source_name = names_apart(*side_by_side([target, source]))
     batch = merge_shows(source.pk, target.pk, picks, author_of(request, reason), versions=versions)
     undo_url = reverse("admin:catalog_show_unmerge", args=(batch.pk,))
     told = '{} is merged into this show; its old id leads here. <a class="underline" href="{}">Undo the merge</a>'
-    messages.success(request, format_html(told, source.name, undo_url))
+    messages.success(request, format_html(told, source_name, undo_url))
     return redirect("admin:catalog_show_change", target.pk)
 
 
@@ -137,13 +143,22 @@ def picked_in(request: HttpRequest) -> dict[str, str] | None:
     return {name.removeprefix("pick_"): str(value) for name, value in request.POST.items() if name.startswith("pick_")}
 
 
-def tell_of_changes(request: HttpRequest, error: ChangedMeanwhile) -> None:
-    who = {change.user.get_username() if change.user else "a job" for change in error.changes}
-    what = dict.fromkeys(label(name) for change in error.changes for name in change.fields)
-    told = f"{', '.join(what)} by {', '.join(sorted(who))}"
+def tell_of_changes(request: HttpRequest, error: ChangedMeanwhile, target: Show, source: Show) -> None:
+    """Who has changed what of which show, the newest first."""
+    names = dict(zip((target.pk, source.pk), names_apart(*side_by_side([target, source])), strict=True))
+    what: dict[tuple[str, UUID], dict[str, None]] = {}
+    for change in error.changes:
+        who = change.user.get_username() if change.user else "a job"
+        what.setdefault((who, change.show_id), {}).update(dict.fromkeys(map(label, change.fields)))
+    told = "; ".join(f"{who} changed {some(list(fields))} of {names[pk]}" for (who, pk), fields in what.items())
     messages.warning(
-        request, f"Nothing was merged: one of the two was changed meanwhile ({told}). Look again, then merge."
+        request, f"Nothing was merged, as there are changes since you opened the page: {told}. Look again, then merge."
     )
+
+
+def some(fields: list[str]) -> str:
+    more = len(fields) - FEW
+    return ", ".join(fields[:FEW]) + (f" and {more} more" if more > 0 else "")
 
 
 def asked_for(request: HttpRequest, parameter: str) -> Show | None:
@@ -212,23 +227,30 @@ def undo_page(model_admin: "ModelAdmin[Any]", request: HttpRequest, batch_id: UU
     try:
         if batch is None:
             raise ValidationError("There is no such merge.")
-        source, target = merged_pair(batch)
+        undoing = plan_undo(batch)
+        source, target = undoing.source, undoing.target
+        # Their rows are together now, and tell nothing.
+        target_name, source_name = names_apart(Side(target, []), Side(source, []))
         if request.method == "POST":
             left = unmerge(batch, author_of(request, posted_reason(request)))
             return undone(request, source, left)
     except ValidationError as error:
         messages.error(request, f"Nothing was undone. {' '.join(error.messages)}")
         return redirect("admin:catalog_show_changelist")
+    returning = undoing.decided.undo  # without what somebody has changed since
     values = {name: entry["value"] for name, entry in batch.plan["fields"].items() if "value" in entry}
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Undo the merge of {source} into {target}",
+        "title": f"Undo the merge of {source_name} into {target_name}",
         "model_admin": model_admin,
         "batch": batch,
-        "source": source,
+        "source_name": source_name,
         "target": target,
-        "fields": [label(name) for name, (before, after) in values.items() if before != after],
-        "moved": sum(map(len, batch.plan["moved"].values())),
+        "target_name": target_name,
+        "left": undoing.left,
+        "fields": [label(name) for name, (before, after) in values.items() if before != after and name in returning],
+        "moved": sum(len(rows.moved) + len(rows.made) for rows in undoing.returnings),
+        "own": sum(len(rows.own) for rows in undoing.returnings),
         "ids": [label(name) for name in batch.plan["ids"]],
         "longest_reason": LONGEST_REASON,
     }

@@ -1,13 +1,13 @@
 """The rows of the page where two shows are merged: what differs, what is picked, and what becomes of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from catalog.admin.text import NOTHING
 from catalog.locks import EDITORIAL_FIELDS, LOCKABLE, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models import Show
-from catalog.moving import relations, rows_to_move
+from catalog.moving import NAMES, Moving, differ, labels, noun, relations, rows_to_move
 from catalog.picks import LISTS
 from catalog.values import label
 
@@ -42,12 +42,17 @@ class Choice:
         return self.name in LISTS
 
     @property
+    def is_set(self) -> bool:
+        """Whether it is of rows: networks, companies or offers."""
+        return self.name in NAMES
+
+    @property
     def lockable(self) -> bool:
         return self.name in LOCKABLE or self.name == "most_recent_episode"
 
     @property
     def options(self) -> tuple[str, ...]:
-        return ("target", "source", "both") if self.is_list else ("target", "source")
+        return ("target", "source", "both") if self.is_list or self.is_set else ("target", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,28 @@ def compare(target: Show, source: Show, picked: Mapping[str, str] | None = None)
             pick = suggested(target, source, name, fields, takes_id)
             choice = Choice(name, fields, *texts, mine, theirs, pick)
             comparison.choices.append(with_pick(choice, picked, comparison.refused))
+    for moving in movings(target, source):
+        if moving.told is None or not differ(moving):
+            continue
+        name, texts = moving.told.name, (members(moving, moving.own), members(moving, moving.theirs))
+        mine, theirs = target.is_locked(name), source.is_locked(name)
+        if moving.theirs or theirs:
+            pick = "both" if mine == theirs else "target" if mine else "source"
+            choice = Choice(name, (name,), *texts, mine, theirs, pick)
+            comparison.choices.append(with_pick(choice, picked, comparison.refused))
     return comparison
+
+
+def movings(target: Show, source: Show) -> list[Moving]:
+    return [rows_to_move(relation, source.pk, target.pk) for relation in relations()]
+
+
+def members(moving: Moving, rows: Sequence[Any]) -> str:
+    """The rows of one side: some by name, of many the number too."""
+    names = labels(moving.relation, rows[:NAMED])
+    if len(rows) > NAMED:
+        return f"{len(rows)}: {', '.join(names)}, {len(rows) - NAMED} more"
+    return ", ".join(names) or NOTHING
 
 
 def rows_of_fields() -> Iterable[tuple[str, tuple[str, ...]]]:
@@ -142,12 +168,11 @@ def text(show: Show, name: str) -> str:
 
 
 def going_over(target: Show, source: Show) -> list[str]:
-    """What the merge does with the rows that belong to the source, in words."""
+    """What the merge does with the rows that belong to the source, in words, where both sides are kept."""
     told = []
-    for relation in relations():
-        moving = rows_to_move(relation, source.pk, target.pk)
+    for moving in movings(target, source):
         parts, number = [], len(moving.rows)
-        names = moving.labels(moving.rows[:NAMED])
+        names = labels(moving.relation, moving.rows[:NAMED])
         if names and number > NAMED:
             names.append(f"{number - NAMED} more")
         if number:
@@ -156,5 +181,5 @@ def going_over(target: Show, source: Show) -> list[str]:
         if moving.staying:
             parts.append(f"{len(moving.staying)} it has already")
         if parts:
-            told.append(f"{moving.noun}: {'; '.join(parts)}.")
+            told.append(f"{noun(moving.relation)}: {'; '.join(parts)}.")
     return told

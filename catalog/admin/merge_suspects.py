@@ -1,8 +1,8 @@
 """Suspected duplicates in the inbox, and two shows side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -14,6 +14,7 @@ from catalog.admin import desk
 from catalog.admin.author import user_of
 from catalog.models import Network, Show, ShowNetwork
 from catalog.review import dismiss
+from catalog.search import name_key
 from catalog.suspects import Pair, ids_of, suspected_duplicates, year
 
 QUEUE = "duplicates"
@@ -44,6 +45,27 @@ def side_by_side(shows: Sequence[Show]) -> list[Side]:
     return [Side(show, links[show.pk]) for show in shows]
 
 
+def names_apart(one: Side, other: Side) -> tuple[str, str]:
+    """Two shows' names; namesakes with what tells them apart: the year, the networks, or an id."""
+    if name_key(one.show.name) != name_key(other.show.name):
+        return one.show.name, other.show.name
+    for tell in TELLING:
+        texts = tell(one), tell(other)
+        if texts[0] != texts[1]:
+            break
+    return f"{one.show.name} ({texts[0]})", f"{other.show.name} ({texts[1]})"
+
+
+# What is known of a show beside its name; the last is always another.
+TELLING: Final[tuple[Callable[[Side], str], ...]] = (
+    lambda side: str(side.year) if side.year else "year unknown",
+    lambda side: ", ".join(network.name for network in side.networks) or "no network",
+    lambda side: f"TMDb {side.show.tmdb_id}" if side.show.tmdb_id else "without TMDb id",
+    lambda side: f"IMDb {side.show.imdb_id}" if side.show.imdb_id else "without IMDb id",
+    lambda side: f"id {side.show.pk}",
+)
+
+
 def merge_url(*show_ids: UUID) -> str:
     """The page where the second goes into the first; where it is not given, the page asks for it."""
     return f"{reverse('admin:catalog_show_merge')}?{urlencode(dict(zip('ab', map(str, show_ids), strict=False)))}"
@@ -66,7 +88,7 @@ def item(pair: Pair, sides: list[Side]) -> desk.Item:
     url = merge_url(*(side.show.pk for side in sides))
     body = render_to_string("catalog/merge_suspects.html", {"pair": pair, "sides": sides, "merge_url": url})
     names = dict.fromkeys(side.show.name for side in sides)
-    actions = (desk.Action("not_duplicates", "Not duplicates"),)
+    actions = (desk.Action("not_duplicates", "Not duplicates", key="n"),)
     return desk.Item(key=pair.key, title=" / ".join(names), url=url, body=body, actions=actions)
 
 

@@ -1,7 +1,7 @@
 """The pages on which changes are taken back: what would happen, what stays and why, and the button."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,12 +15,17 @@ from django.urls import URLPattern, path, reverse
 from catalog.admin.author import LONGEST_REASON, author_of, refuse_without
 from catalog.admin.text import NOTHING, Difference, difference
 from catalog.batches import AT_ONCE
+from catalog.changes import VOLATILE_FIELDS
 from catalog.edits import field_change, in_order
+from catalog.locks import RESOLUTION_FLAGS
 from catalog.models import Batch, Change
 from catalog.models.change import Kind
-from catalog.revert import changes_of, revert, undo_merge
-from catalog.revert_plan import ShowPlan, plan_revert
+from catalog.revert import revert, undo_merge
+from catalog.revert_plan import RevertPlan, ShowPlan, plan_revert
+from catalog.revert_scope import brought_by, changes_of, still_going_on
 from catalog.values import LARGEST_ID, label
+
+IDS: Final = ("tmdb_id", "imdb_id", "tvdb_id", "wikidata_id", *RESOLUTION_FLAGS.values())
 
 
 def revert_pages(model_admin: ModelAdmin) -> list[URLPattern]:
@@ -46,7 +51,10 @@ def revert_change(model_admin: ModelAdmin, request: HttpRequest, change_id: int)
         return nowhere(request, f"There is no change {change_id}.")
     back = reverse("admin:catalog_change_change", args=(change.pk,))
     what = "Revert a creation" if change.kind == Kind.CREATED else "Revert a change"
-    return page_of(model_admin, request, {"change": change_id}, what, back, lock=change.run_id is not None)
+    since = (request.POST if request.method == "POST" else request.GET).get("scope") == "since"
+    of = {"since": change_id} if since else {"change": change_id}
+    lock = change.run_id is not None and not since
+    return page_of(model_admin, request, of, what, back, lock=lock, more=scope_of(change, since=since))
 
 
 def revert_batch(model_admin: ModelAdmin, request: HttpRequest, batch_id: UUID) -> HttpResponse:
@@ -69,16 +77,23 @@ def revert_run(model_admin: ModelAdmin, request: HttpRequest, run_id: int) -> Ht
 
 
 def page_of(
-    model_admin: ModelAdmin, request: HttpRequest, what: Mapping[str, Any], title: str, back: str, *, lock: bool
+    model_admin: ModelAdmin,
+    request: HttpRequest,
+    what: Mapping[str, Any],
+    title: str,
+    back: str,
+    *,
+    lock: bool,
+    more: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    """The preview, and what its button does; `lock` is whether the box is ticked at first."""
-    reason, error = "", ""
+    """The preview, and what its button does; `lock` is whether the box is ticked at first, `more` is for the page."""
+    reason, error, going_on = "", "", still_going_on(what)
     if request.method == "POST":
         reason, lock = request.POST.get("reason", "").strip(), "lock" in request.POST
         error = reason_error(reason)
         if not error:
             return apply(request, what, reason, back, lock=lock)
-    plan = plan_revert(changes_of(what))
+    plan = RevertPlan() if going_on else plan_revert(changes_of(what))
     context = {
         **model_admin.admin_site.each_context(request),
         "model_admin": model_admin,  # the heading then names the page, below the history
@@ -94,8 +109,19 @@ def page_of(
         "in_background": plan.total > AT_ONCE,
         "at_once": AT_ONCE,
         "back": back,
+        "going_on": going_on,
+        **(more or {}),
     }
     return TemplateResponse(request, "catalog/revert.html", context)
+
+
+def scope_of(change: Change, *, since: bool) -> dict[str, Any]:
+    """How far the revert of a change may go: what comes along with it, and how much has happened since."""
+    newer = Change.objects.filter(show_id=change.show_id, pk__gt=change.pk).exclude(kind=Kind.COMMENTED)
+    runs = Change.objects.filter(pk__in=brought_by(change.pk)).order_by().values("run_id").distinct().count()
+    syncs = f"{runs} sync has" if runs == 1 else f"{runs} syncs have"
+    along = f"and what {syncs} brought under that id since" if runs else ""
+    return {"since": since, "since_count": newer.count(), "along": along}
 
 
 def apply(request: HttpRequest, what: Mapping[str, Any], reason: str, back: str, *, lock: bool) -> HttpResponse:
@@ -134,7 +160,9 @@ def page_of_merge(model_admin: ModelAdmin, request: HttpRequest, batch: Batch) -
 def rows_of(plan: ShowPlan) -> list[tuple[Difference, str]]:
     """What changes in a show, field by field, and what becomes of the field's lock."""
     locks = dict.fromkeys(plan.opened, "unlocked") | dict.fromkeys(plan.closed, "locked again")
-    names = [*plan.then, *in_order(name for name in locks if name not in plan.then)]
+    figures = in_order(name for name in plan.then if name in VOLATILE_FIELDS)
+    names = sorted((name for name in plan.then if name not in figures), key=lambda name: name not in IDS)
+    names += in_order(name for name in locks if name not in plan.then)
     rows = []
     for name in names:
         if name in plan.then:
@@ -142,7 +170,15 @@ def rows_of(plan: ShowPlan) -> list[tuple[Difference, str]]:
             rows.append((difference(name, change), locks.get(name, "")))
         else:
             rows.append((Difference(label(name), "", "", note="stays as it is"), locks[name]))
+    if figures:
+        told = (f"{label(name)} {figure(plan.now[name])} → {figure(plan.then[name])}" for name in figures)
+        lock = next((locks[name] for name in figures if name in locks), "")
+        rows.append((Difference("Votes and popularity", "", "", note=", ".join(told)), lock))
     return rows
+
+
+def figure(value: Any) -> str:
+    return NOTHING if value is None else str(value)
 
 
 def trash_of(plan: ShowPlan) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -17,7 +17,7 @@ from catalog.admin.text import NOTHING, short, table
 from catalog.disagreements import IDS, Differences, differences_in, disagreeing_shows, fingerprint, take_differences
 from catalog.edits import decide_no_match
 from catalog.links import RELATIONS
-from catalog.models import Logo, Network, ProductionCompany, Show, WatchProvider
+from catalog.models import Change, Logo, Network, ProductionCompany, Show, WatchProvider
 from catalog.review import dismiss
 from catalog.values import label
 
@@ -56,8 +56,11 @@ def shows_of(keys: Iterable[str], columns: Iterable[str]) -> dict[str, Show]:
 
 
 def gone_keys() -> list[str]:
+    """The change that said it is gone is part of the key: one that was kept comes back when TMDb loses it again."""
     gone = Show.objects.filter(needs_tmdb_resolution=True, tmdb_id__isnull=False).order_by("name", "id")
-    return [f"{pk}:{tmdb_id}" for pk, tmdb_id in gone.values_list("pk", "tmdb_id")]
+    lost = Change.objects.filter(show_id=OuterRef("pk"), fields__needs_tmdb_resolution__1=True).order_by("-id")
+    rows = gone.annotate(lost=Subquery(lost.values("id")[:1])).values_list("pk", "tmdb_id", "lost")
+    return [f"{pk}:{tmdb_id}:{change_id or 0}" for pk, tmdb_id, change_id in rows]
 
 
 def gone_items(keys: list[str]) -> list[desk.Item]:
@@ -69,8 +72,8 @@ def gone_items(keys: list[str]) -> list[desk.Item]:
             url=show_page(show),
             body=gone_body(show),
             actions=(
-                desk.Action("keep", "Keep the id and the data"),
-                desk.Action("no_match", "No match on TMDb"),
+                desk.Action("keep", "Keep the id and the data", key="e"),
+                desk.Action("no_match", "No match on TMDb", key="n"),
             ),
         )
         for key, show in shows_of(keys, columns).items()
@@ -98,7 +101,7 @@ def act_on_gone(key: str, action: str, request: HttpRequest) -> str:
         decide_no_match(show_id_of(key), author_of(request, "gone upstream"))
         return "It is decided that TMDb does not have it; its id is locked empty."
     dismiss(GONE, key, user_of(request))
-    return "It keeps its id and its data; it comes back here only under another id."
+    return "It keeps its id and its data; it comes back here under another id, or when TMDb loses it once more."
 
 
 # --- logos that could not be mirrored
@@ -111,11 +114,15 @@ def failed_logos(model: type[Logo]) -> QuerySet[Any]:
 
 def logo_keys() -> list[str]:
     """The path is part of the key: what was left without a logo comes back when upstream has another one."""
-    return [
-        f"{kind}:{pk}:{path or ''}"
-        for kind, model in LOGO_MODELS.items()
-        for pk, path in failed_logos(model).values_list("pk", "tmdb_logo_path")
-    ]
+    first, *others = (
+        failed_logos(model)
+        .order_by()
+        .annotate(place=Value(place), kind=Value(kind))
+        .values_list("place", "kind", "pk", "tmdb_logo_path")
+        for place, (kind, model) in enumerate(LOGO_MODELS.items())
+    )
+    rows = first.union(*others, all=True).order_by("place", "pk")
+    return [f"{kind}:{pk}:{path or ''}" for _, kind, pk, path in rows]
 
 
 def logo_items(keys: list[str]) -> list[desk.Item]:
@@ -140,7 +147,10 @@ def logo_item(key: str, kind: str, entity: Any) -> desk.Item:
         entity.tmdb_logo_path or NOTHING,
         url,
     )
-    actions = (desk.Action("again", "Try again", primary=True), desk.Action("without", "Leave it as it is"))
+    actions = (
+        desk.Action("again", "Try again", primary=True, key="r"),
+        desk.Action("without", "Leave it as it is", key="e"),
+    )
     return desk.Item(key, f"{entity} ({entity.pk})", url, body, actions)
 
 
@@ -192,8 +202,8 @@ def disagreement_items(keys: list[str]) -> list[desk.Item]:
                     page_link("catalog_show_diff", "Field by field", show.pk),
                 ),
                 actions=(
-                    desk.Action("keep", "Keep ours", primary=True),
-                    desk.Action("take", "Take upstream's"),
+                    desk.Action("keep", "Keep ours", primary=True, key="e"),
+                    desk.Action("take", "Take upstream's", key="t"),
                 ),
             )
         )

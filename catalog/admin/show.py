@@ -1,6 +1,5 @@
 """Shows in admin: every write goes through catalog.edits, so it locks, and leaves a Change."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,34 +10,38 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, reverse
 
 from catalog.admin import desk
-from catalog.admin.author import author_of, user_of
-from catalog.admin.bulk import bulk_edit
+from catalog.admin.author import author_of
+from catalog.admin.bulk import bulk_edit, preview_of
+from catalog.admin.delete_selected import delete_selected
 from catalog.admin.merge import merge_selected
 from catalog.admin.show_export import export_selected
 from catalog.admin.show_list import ShowListAdmin
 from catalog.admin.show_page import ShowPageAdmin
 from catalog.admin.text import counted
 from catalog.admin.unlogged import UnloggedAdmin
-from catalog.batches import Edit, draft, submit
-from catalog.models import Batch, Show
+from catalog.bulk import NO_MATCH, UNLOCK_ALL, plan_bulk, plan_no_match, shows_to_edit
+from catalog.models import Show
 from catalog.sync_queue import queue_sync
-from catalog.trash import delete_show, delete_shows
+from catalog.trash import delete_show
 
 
 @admin.register(Show)
 class ShowAdmin(UnloggedAdmin, ShowListAdmin, ShowPageAdmin):
-    actions = (bulk_edit, "sync_now", merge_selected, export_selected, "unlock_all", "decide_no_matches")
+    actions = (
+        bulk_edit,
+        "sync_now",
+        merge_selected,
+        export_selected,
+        "unlock_all",
+        "decide_no_matches",
+        delete_selected,
+    )
 
     def get_urls(self) -> list[URLPattern]:
         return [*(url for page in desk.pages for url in page(self)), *super().get_urls()]
 
     def delete_model(self, request: HttpRequest, obj: Show) -> None:
         delete_show(obj.pk, author_of(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Show]) -> None:
-        """Moves them to the trash in one step, which is reverted as one."""
-        keys = list(queryset.order_by("pk").values_list("pk", flat=True))
-        delete_shows(keys, user_of(request), "deleted from the list")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Names the shows alone: a show has thousands of offers, and they go with it without a question."""
@@ -73,24 +76,18 @@ class ShowAdmin(UnloggedAdmin, ShowListAdmin, ShowPageAdmin):
 
     @admin.action(description="Unlock: take TMDb's values back", permissions=["bulk_edit"])
     def unlock_all(self, request: HttpRequest, queryset: QuerySet[Show]) -> HttpResponse:
-        locked = queryset.exclude(locked_fields=[]).order_by("pk").values_list("pk", "name", "locked_fields")
-        return self.apply_to_each(
-            request, [edit_of(pk, name, {}, unlock=fields) for pk, name, fields in locked], "taken back to upstream"
-        )
+        """By way of the preview: nothing is changed before it has been seen."""
+        shows = shows_to_edit(ids_of(queryset), UNLOCK_ALL)
+        plan = plan_bulk(shows, UNLOCK_ALL)
+        return preview_of(request, shows, plan, "Every locked field: unlock", "taken back to upstream")
 
     @admin.action(description="No match on TMDb: decided", permissions=["bulk_edit"])
     def decide_no_matches(self, request: HttpRequest, queryset: QuerySet[Show]) -> HttpResponse:
-        values = {"tmdb_id": None, "needs_tmdb_resolution": False}
-        shows = queryset.order_by("pk").values_list("pk", "name")
-        return self.apply_to_each(
-            request, [edit_of(pk, name, values, lock=["tmdb_id"]) for pk, name in shows], "no match on TMDb"
-        )
-
-    def apply_to_each(self, request: HttpRequest, edits: list[Edit], reason: str) -> HttpResponse:
-        """One step on many shows, with a result page, and reverted as one."""
-        batch = submit(draft(Batch.Kind.EDIT, user_of(request), edits, reason))
-        return redirect("admin:catalog_batch_change", batch.pk)
+        """By way of the preview too; an id that nobody has called in question stays."""
+        shows = shows_to_edit(ids_of(queryset), NO_MATCH)
+        plan = plan_no_match(shows)
+        return preview_of(request, shows, plan, "No match on TMDb: the id is empty, and locked", "no match on TMDb")
 
 
-def edit_of(pk: UUID, name: str, values: dict[str, Any], lock: Sequence[str] = (), unlock: Sequence[str] = ()) -> Edit:
-    return {"id": str(pk), "name": name, "values": values, "lock": list(lock), "unlock": list(unlock)}
+def ids_of(queryset: QuerySet[Show]) -> list[UUID]:
+    return list(queryset.order_by("pk").values_list("pk", flat=True))

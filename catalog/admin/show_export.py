@@ -21,7 +21,7 @@ from catalog.models import Show
 from catalog.sheet import FileProblem
 from catalog.show_filters import ORDER, VIEW, filtered_shows, saved_view
 from catalog.show_import import UUID_TEXT, printable
-from catalog.show_resource import COLUMNS, READ_ONLY, exported, in_file_order
+from catalog.show_resource import COLUMNS, KEYS, READ_ONLY, exported, in_file_order
 from catalog.values import label
 
 # What an address may hold beside the words of `filtered_shows`.
@@ -106,7 +106,7 @@ def export_page(
         "kept": [(name, value) for name, value in asked.items() if name not in ("format", "columns") and value],
         "posted": "ids" in asked,
         "may_import": request.user.has_perms(MAY_IMPORT),
-        "columns": [(name, label(name), name in READ_ONLY) for name in COLUMNS if name != "id"],
+        "columns": [(name, label(name), name in READ_ONLY) for name in COLUMNS if name not in KEYS],
     }
     return TemplateResponse(request, "catalog/export.html", context, status=400 if errors else 200)
 

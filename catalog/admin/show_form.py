@@ -13,6 +13,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from catalog.admin.pick import PickField
 from catalog.admin.text import joined, short
@@ -20,7 +21,7 @@ from catalog.edits import newest_changes, validate, version_of
 from catalog.links import RELATIONS, linked_ids
 from catalog.models import Change, Network, ProductionCompany, Show
 from catalog.provenance import act_of
-from catalog.values import check, label, normal, normal_list
+from catalog.values import A_DATE, IMDB_IDS, check, label, normal, normal_list
 
 OWN_FIELDS = frozenset({"reason", "version"})  # of the form, not of the show
 THEIRS = "theirs"
@@ -42,6 +43,15 @@ class LinesField(forms.CharField):
         return bool(normal_list(initial) != self.to_python(data))
 
 
+class TmdbIdField(forms.CharField):
+    """A number, or the address of the show at TMDb."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def to_python(self, value: Any) -> Any:
+        return normal("tmdb_id", value)
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A field that an editor and somebody else changed: theirs, who it was and when, as far as it is known."""
@@ -57,6 +67,7 @@ class Conflict:
 
 
 class ShowForm(forms.ModelForm):
+    tmdb_id = TmdbIdField(required=False, label=label("tmdb_id"))
     genres = LinesField(required=False, help_text="One a line.")
     keywords = LinesField(required=False, help_text="One a line.")
     tags = LinesField(required=False, help_text="One a line. Ours alone: no sync touches them.")
@@ -94,6 +105,9 @@ class ShowForm(forms.ModelForm):
                 self.initial["version"] = str(version_of(self.instance.pk))
         for name, field in self.fields.items():
             field.show_hidden_initial = name not in OWN_FIELDS
+            if isinstance(field, forms.DateField):
+                field.input_formats = ["%Y-%m-%d"]  # 5/6/2020 is the 5th of June to some, the 6th of May to others
+                field.error_messages["invalid"] = A_DATE
         if self.is_bound:
             self.data = self.with_choices(self.data)
 
@@ -122,10 +136,14 @@ class ShowForm(forms.ModelForm):
         return normal("override", self.cleaned_data["override"])
 
     def clean(self) -> dict[str, Any] | None:
-        """Holds values against the rules of `catalog.edits`, so that what it would refuse is told here."""
+        """Holds what the editor changed against the rules of `catalog.edits`, so that what it would refuse is told
+        here. What stands in the show already is nothing that he could be blamed for."""
         cleaned = super().clean()
+        for name in IMDB_IDS:
+            if name in self.cleaned_data:
+                self.cleaned_data[name] = normal(name, self.cleaned_data[name])
         for name, value in self.cleaned_data.copy().items():
-            if name in self.columns and name not in RELATIONS:
+            if name in self.changed_data and name not in RELATIONS:
                 try:
                     check(name, normal(name, value))
                 except ValidationError as error:

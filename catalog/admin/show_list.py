@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
+from catalog.admin import cells_undo  # noqa: F401 - its page belongs to the list
 from catalog.admin.columns import GridColumn, all_columns, row_html
 from catalog.admin.filters import FilterField, filter_fields
 from catalog.admin.paginator import BoundedPaginator
@@ -27,6 +28,8 @@ from catalog.show_filters import ORDER, SEARCH, VIEW, filtered_shows, searched_s
 COLUMNS: Final = "columns"
 # What a page of the list takes beside the words of `filtered_shows`.
 OWN_PARAMS: Final = frozenset({*IGNORED_PARAMS, COLUMNS, "_changelist_filters"}) - {SEARCH}
+# Filters that are folded away until they are asked.
+RARE_FILTERS: Final = frozenset({"needs", "locked", "gone", "stale", "region", "provider"})
 
 # Raw replies are up to 100 kB each, and no list shows the others.
 HEAVY: Final = ("tmdb_meta", "imdb_meta", "description", "keywords", "upstream_values")
@@ -62,6 +65,7 @@ class ShowChangeList(ChangeList):
         super().__init__(request, *args, **kwargs)
         self.editable = self.model_admin.has_change_permission(request)
         self.selectable = "action_checkbox" in self.list_display  # there is something to be done with them
+        self.title = "Shows"
         self.may_edit_view = self.view is not None and may_edit(self.user, self.view)
 
     # --- what is asked
@@ -121,7 +125,19 @@ class ShowChangeList(ChangeList):
         except ValidationError as error:
             self.errors |= error.message_dict
             found = self.root_queryset.none()
+        if twice := self.asked_twice():
+            self.errors |= twice
+            found = self.root_queryset.none()
         return ordered(found, self.order)
+
+    def asked_twice(self) -> dict[str, list[str]]:
+        """The filters to which the address gives several answers: which one was meant?"""
+        answers = {name: list(dict.fromkeys(filter(None, self.filter_params.get(name, ())))) for name in self.asked}
+        return {
+            name: [f"It is asked for {' and '.join(f'“{value}”' for value in values)}: one answer is possible."]
+            for name, values in answers.items()
+            if len(values) > 1
+        }
 
     def get_results(self, request: HttpRequest) -> None:
         """Finds the ids of a page first: the cells' annotations are then made for its rows and no others."""
@@ -187,6 +203,19 @@ class ShowChangeList(ChangeList):
     @cached_property
     def filter_fields(self) -> list[FilterField]:
         return filter_fields(self.effective, self.errors, self.view)
+
+    @property
+    def usual_filters(self) -> list[FilterField]:
+        return [field for field in self.filter_fields if field.parameter not in RARE_FILTERS]
+
+    @property
+    def rare_filters(self) -> list[FilterField]:
+        return [field for field in self.filter_fields if field.parameter in RARE_FILTERS]
+
+    @property
+    def asks_rarely(self) -> bool:
+        """Whether one of the rare filters has an answer, or was asked wrongly: they are then not folded away."""
+        return any(field.value or field.errors for field in self.rare_filters)
 
     @property
     def other_errors(self) -> list[str]:

@@ -28,6 +28,8 @@ SOURCES = {TMDB: "TMDb", IMDB: "IMDb"}
 READ_ONLY = ("most_recent_episode", "tmdb_vote_average", "tmdb_vote_count", "tmdb_popularity")
 WATCH = "watch_providers"
 NEXT_SYNC = "comes back with the next sync"
+# Fields that follow TMDb, and what IMDb says of the same.
+AT_IMDB = {"name": "imdb_title", "premiere_date": "imdb_date_published"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,8 @@ PARTS = (
 @dataclass(frozen=True, slots=True)
 class Row:
     """One field. `upstream` is what its source says where that is not what stands in it by itself: in words,
-    with `can_take` where it can be taken. `bound` is its input, None where it is only read as `text`."""
+    with `can_take` where it can be taken; `other` what the other source says otherwise. `bound` is its input,
+    None where it is only read as `text`."""
 
     name: str
     label: str
@@ -117,6 +120,7 @@ class Row:
     source: str = ""
     upstream: str = ""
     can_take: bool = False
+    other: str = ""
     conflict: Conflict | None = None
     link: tuple[str, str] | None = None  # (address, text)
     flags: list[str] = field(default_factory=list)
@@ -139,7 +143,8 @@ class Rows:
         return [self.part(part) for part in PARTS]
 
     def part(self, part: Part) -> dict[str, Any]:
-        rows = [self.row(name) for name in part.names]
+        new = self.show._state.adding  # its networks and companies are picked once it is there
+        rows = [self.row(name) for name in part.names if not (new and name in RELATIONS)]
         return {
             "title": part.title,
             "rows": rows,
@@ -166,6 +171,7 @@ class Rows:
             source=SOURCES[source_of(name)],
             upstream=upstream,
             can_take=can_take,
+            other=self.other(name),
             conflict=self.form.conflicts.get(name),
             link=self.link(name),
             flags=["waits for an editor"] if getattr(show, RESOLUTION_FLAGS.get(name, ""), False) else [],
@@ -203,6 +209,15 @@ class Rows:
             return f"{source} says the same", False
         return f"{source} says: {short(value)}", True
 
+    def other(self, name: str) -> str:
+        """What IMDb says of a field that follows TMDb, where that is not what stands in it."""
+        at_imdb = AT_IMDB.get(name)
+        if at_imdb is None:
+            return ""
+        kept = self.show.is_locked(at_imdb) and at_imdb in self.show.upstream_values
+        value = upstream_value(self.show, at_imdb) if kept else getattr(self.show, at_imdb)
+        return "" if value in (None, "", getattr(self.show, name)) else f"IMDb says: {short(value)}"
+
     def lock_note(self, found: Provenance) -> str:
         act = found.locked_by
         if act is None:
@@ -224,7 +239,8 @@ def badge(found: Provenance, now: datetime) -> str:
     who = SOURCES.get(found.source, "")
     if not who:
         name = found.set_by.who if found.set_by else ""
-        who = f"Editor {name}".strip() if found.source == EDITOR else (name or RUN).capitalize()
+        editor = name if name.lower() == EDITOR else f"Editor {name}".strip()
+        who = editor if found.source == EDITOR else (name or RUN).capitalize()
     return f"{who} · {age(found.since, now)}" if found.since else who
 
 
@@ -233,7 +249,8 @@ def badge_note(found: Provenance) -> str:
         return ""
     if found.set_by is None:
         return f"As {SOURCES.get(found.source, '')} said on {moment(found.since)}"
-    return f"Since {moment(found.since)}" + (f": {found.set_by.why}" if found.set_by.why else "")
+    by = f"Set by {found.set_by.who}, since" if found.source == EDITOR and found.set_by.who else "Since"
+    return f"{by} {moment(found.since)}" + (f": {found.set_by.why}" if found.set_by.why else "")
 
 
 def takeable(show: Show) -> list[str]:

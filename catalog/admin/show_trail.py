@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from catalog.admin.author import author_of, refuse_without
-from catalog.admin.text import describe_author, difference
+from catalog.admin.text import NOTHING, describe_author, difference
 from catalog.edits import in_order
 from catalog.models import Change, Show
 from catalog.trash import comment_on_show
@@ -37,7 +37,7 @@ def trail_of(show: Show, user: Any) -> SafeString:
         }
         for change in newest[:HISTORY_LENGTH]
     ]
-    return SafeString(render_to_string("catalog/show_trail.html", {"changes": changes}))
+    return SafeString(render_to_string("catalog/show_trail.html", {"changes": changes, "nothing": NOTHING}))
 
 
 def revert_url(change: Change, user: Any) -> str | None:

@@ -94,6 +94,28 @@ def test_a_header_that_anybody_can_write_is_no_other_address(locked: Client) -> 
         assert log_in(locked, "secret", HTTP_X_FORWARDED_FOR="203.0.113.7").status_code == 429
 
 
+def test_another_case_of_the_name_is_no_other_name(locked: Client) -> None:
+    with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
+        assert log_in(locked, "secret", "EDITOR").status_code == 429
+
+
+def test_trying_while_locked_out_is_told_once_a_minute(locked: Client) -> None:
+    for second in (70, 80, 90, 129, 131):
+        with time_machine.travel(NOON + timedelta(seconds=second), tick=False):
+            log_in(locked, "wrong", "Editor")
+    with time_machine.travel(NOON + timedelta(seconds=132), tick=False):
+        for _ in range(6):
+            log_in(locked, "wrong", "anna")
+
+    told = AccessEvent.objects.filter(kind=AccessEvent.Kind.LOCKED_OUT).order_by("id").values_list("username", "detail")
+    assert list(told) == [
+        ("editor", "for 15 minutes, after 5 failed logins"),
+        ("editor", "tried again while locked out"),
+        ("editor", "tried again while locked out"),
+        ("anna", "for 15 minutes, after 5 failed logins"),
+    ]
+
+
 def test_blanks_around_the_name_are_no_other_name(locked: Client) -> None:
     with time_machine.travel(NOON + timedelta(minutes=1), tick=False):
         response = log_in(locked, "secret", " editor ")
@@ -172,7 +194,7 @@ def test_the_lock_is_told_of_once_by_its_failure_and_then_at_each_try(locked: Cl
         log_in(locked, "secret")
 
     assert [kind for kind, _ in events()] == ["failed"] * 4 + ["locked_out"] * 2
-    last, sixth = AccessEvent.objects.filter(kind="locked_out").order_by("id")
+    last, sixth = AccessEvent.objects.filter(kind=AccessEvent.Kind.LOCKED_OUT).order_by("id")
     assert last.detail == "for 15 minutes, after 5 failed logins"
     assert sixth.detail == "tried again while locked out"
 

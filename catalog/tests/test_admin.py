@@ -1,16 +1,20 @@
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
 from catalog.changes import Author
-from catalog.edits import edit_show
+from catalog.edits import edit_show, locked_row
 from catalog.logos import upload_logo
 from catalog.models import (
     Batch,
@@ -83,15 +87,82 @@ def act(desk: Client, path: str, action: str, *rows: Any, **more: Any) -> Any:
     return desk.post(path, {"action": action, "_selected_action": [str(row.pk) for row in rows], **more}, follow=True)
 
 
-def test_deleting_many_shows_leaves_a_change_for_each(desk: Client, show: Show) -> None:
-    other = Show.objects.create(name="Other")
+def test_deleting_many_shows_asks_and_is_one_step_with_a_reason(desk: Client, show: Show) -> None:
+    other = Show.objects.create(name=EVIL)
 
     asked = act(desk, SHOWS, "delete_selected", show, other)
-    act(desk, SHOWS, "delete_selected", show, other, post="yes")
+    assert Show.objects.count() == 2
+    desk.post(asked.request["PATH_INFO"], {"reason": "spoofs"})
+    again = desk.post(asked.request["PATH_INFO"], {"reason": "twice"})
 
+    batch = Batch.objects.get()
     assert "Below Deck" in asked.content.decode()
+    assert EVIL not in asked.content.decode()
     assert not Show.objects.exists()
-    assert Change.objects.filter(kind="deleted").count() == 2
+    assert set(Change.objects.values_list("kind", "reason", "batch")) == {("deleted", "spoofs", batch.pk)}
+    assert again["Location"] == reverse("admin:catalog_batch_change", args=(batch.pk,))
+    assert batch.counts == {"changed": 2, "unchanged": 0, "failed": 0}
+    assert "Moved to the trash" in desk.get(again["Location"]).content.decode()
+
+
+def test_a_show_that_is_gone_when_many_are_deleted_is_named(desk: Client, show: Show, author: Author) -> None:
+    other = Show.objects.create(name="Other")
+    asked = act(desk, SHOWS, "delete_selected", show, other)
+    delete_show(show.pk, author)
+
+    desk.post(asked.request["PATH_INFO"])
+
+    assert not Show.objects.exists()
+    assert Batch.objects.get().failures == [[str(show.pk), "Below Deck", "it has been deleted"]]
+
+
+def test_who_may_not_delete_is_not_asked(desk: Client, client: Client, show: Show, django_user_model: Any) -> None:
+    address = act(desk, SHOWS, "delete_selected", show).request["PATH_INFO"]
+    anna = django_user_model.objects.create_user("anna", is_staff=True)
+    anna.user_permissions.set(Permission.objects.filter(codename__in=["view_show", "change_show", "bulk_edit_show"]))
+    client = Client()
+    client.force_login(anna)
+
+    act(client, SHOWS, "delete_selected", show)
+    assert client.post(address).status_code == 403
+    assert Show.objects.exists()
+    anna.user_permissions.add(Permission.objects.get(codename="delete_show"))
+    assert client.post(address)["Location"] == SHOWS  # the draft is somebody else's
+    assert Show.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer: none waits for another's row")
+def test_deleting_many_shows_waits_for_a_writer_and_holds_nobody_up(desk: Client) -> None:
+    """Another one holds the second show and then writes to the feed: neither may wait for what the other holds."""
+    first, second = (Show.objects.create(name=name) for name in ("A", "B"))
+    asked = act(desk, SHOWS, "delete_selected", first, second)
+    is_held, first_is_gone = threading.Event(), threading.Event()
+
+    def write() -> None:
+        try:
+            with transaction.atomic():
+                locked_row(second.pk)
+                is_held.set()
+                first_is_gone.wait(30)
+                edit_show(second.pk, {"override": "Y"}, Author())
+        finally:
+            connection.close()
+
+    def watch(*args: Any, **more: Any) -> Any:
+        change = delete_show(*args, **more)
+        first_is_gone.set()
+        return change
+
+    with ThreadPoolExecutor(1) as pool, patch("catalog.batches.delete_show", watch):
+        writer = pool.submit(write)
+        assert is_held.wait(30)
+        desk.post(asked.request["PATH_INFO"])
+        writer.result(30)
+
+    assert not Show.objects.exists()
+    assert Batch.objects.get().counts == {"changed": 2, "unchanged": 0, "failed": 0}
+    assert Show.all_objects.get(pk=second.pk).override == "Y"
 
 
 # --- actions
@@ -104,24 +175,39 @@ def test_unlocking_takes_every_value_back_and_tells_what_it_could_not(desk: Clie
     Show.objects.filter(pk=other.pk).update(upstream_values={"tmdb_id": 8})  # as a sync keeps it
     Show.objects.create(name="Thief", tmdb_id=8)
 
-    page = act(desk, SHOWS, "unlock_all", show, other, free).content.decode()
+    preview = act(desk, SHOWS, "unlock_all", show, other, free)
+    assert Show.objects.exclude(locked_fields=[]).count() == 2
+    desk.post(preview.request["PATH_INFO"].replace("/preview/", "/apply/"))
 
     show.refresh_from_db()
     other.refresh_from_db()
     assert (show.name, show.locked_fields) == ("Below Deck", [])
     assert other.locked_fields == ["tmdb_id"]
-    assert Batch.objects.get().counts == {"changed": 1, "unchanged": 0, "failed": 1}
-    assert "TMDb id 8 is already that of Thief." in page
+    assert Batch.objects.get().counts == {"changed": 1, "unchanged": 0, "failed": 0}
+    assert "TMDb id 8 is already that of Thief." in preview.content.decode()
+    assert "1 need no change" in preview.content.decode()
 
 
-def test_no_match_is_decided_for_many_at_once(desk: Client, show: Show) -> None:
-    other = Show.objects.create(name="Other", needs_tmdb_resolution=True)
+def test_no_match_is_decided_for_many_and_leaves_good_ids_alone(desk: Client, show: Show) -> None:
+    waits = Show.objects.create(name="Waits", needs_tmdb_resolution=True)
+    gone = Show.objects.create(name="Gone", tmdb_id=9, needs_tmdb_resolution=True)
 
-    act(desk, SHOWS, "decide_no_matches", show, other)
+    preview = act(desk, SHOWS, "decide_no_matches", show, waits, gone)
+    text = preview.content.decode()
+    assert not Change.objects.exists()
+    assert "Apply to 2 shows" in text
+    assert "It has the TMDb id 55555, which nobody doubts." in text
+    desk.post(preview.request["PATH_INFO"].replace("/preview/", "/apply/"))
 
-    assert Batch.objects.get().counts["changed"] == 2
-    assert Change.objects.filter(batch=Batch.objects.get(), reason="no match on TMDb").exists()
-    assert Show.objects.filter(tmdb_id=None, needs_tmdb_resolution=False, locked_fields=["tmdb_id"]).count() == 2
+    batch = Batch.objects.get()
+    assert batch.counts["changed"] == 2
+    assert Change.objects.filter(batch=batch, reason="no match on TMDb").exists()
+    decided = Show.objects.filter(tmdb_id=None, needs_tmdb_resolution=False, locked_fields=["tmdb_id"])
+    assert set(decided) == {waits, gone}
+    show.refresh_from_db()
+    assert (show.tmdb_id, show.locked_fields) == (55555, [])
+    page = desk.get(reverse("admin:catalog_batch_change", args=(batch.pk,))).content.decode()
+    assert "No match on TMDb: the id is empty, and locked" in page
 
 
 def test_sync_now_queues_one_task_by_its_name(

@@ -505,3 +505,43 @@ def test_a_batch_of_every_kind_has_a_page(desk: Client, editor: Any, kind: str) 
     batch = batch_of(editor, kind=kind, status="done", plan={}, total=2)
 
     assert desk.get(page_of(batch)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["cells", "merge"])
+def test_what_no_worker_can_go_on_with_counts_as_failed_and_is_not_queued(
+    desk: Client, editor: Any, show: Show, kind: str, django_capture_on_commit_callbacks: Any
+) -> None:
+    batch = batch_of(editor, kind=kind, plan={}, total=2, created_at=timezone.now() - timedelta(minutes=6))
+    fresh = batch_of(editor, kind=kind, plan={}, total=2)
+    edit_show(show.pk, {"override": "Y"}, Author(user=editor, batch_id=batch.pk))
+    resume = reverse("admin:catalog_batch_resume", args=(batch.pk,))
+
+    page, other = text_of(desk.get(page_of(batch))), text_of(desk.get(page_of(fresh)))
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = desk.post(resume)
+
+    assert answer.status_code == 403
+    assert not OrmQ.objects.exists()
+    assert "It was cut off" in page
+    assert "1 changed" in page
+    assert reverse("admin:catalog_batch_revert", args=(batch.pk,)) in page
+    assert resume not in page
+    assert "It was cut off" not in other
+    assert "cut off" in text_of(desk.get(reverse("admin:catalog_batch_changelist")))
+
+
+def test_the_page_says_what_was_done_whatever_the_kind(desk: Client, editor: Any, show: Show) -> None:
+    cells, merge = batch_of(editor, kind="cells", status="done"), batch_of(editor, kind="merge", status="done")
+    edit_show(show.pk, {"override": "Y"}, Author(user=editor, batch_id=cells.pk))
+    source = Show.objects.create(name="Twin")
+    edit_show(source.pk, {"override": "Y"}, Author(user=editor, batch_id=merge.pk))
+    Show.objects.filter(pk=source.pk).update(merged_into=show, deleted_at=timezone.now())
+    revert = batch_of(editor, kind="revert", status="done", plan={"of": {"run": 7}})
+    file = batch_of(editor, kind="import", status="done", plan={"file": "shows.csv"})
+
+    pages = [text_of(desk.get(page_of(batch))) for batch in (cells, merge, revert, file)]
+
+    for page, words in zip(
+        pages, ("Override of 1 show", "Twin into Below Deck", "the run 7", "shows.csv"), strict=True
+    ):
+        assert words in page

@@ -9,6 +9,7 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.admin.cells import GONE
 from catalog.admin.columns import tags_text, text_tags
 from catalog.changes import Author, change_of, save_changes
 from catalog.edits import edit_show, version_of
@@ -103,8 +104,8 @@ def test_a_cell_is_cleared(desk: Client, show: Show, author: Author) -> None:
         ("name", "   ", "Name: "),
         ("name", "a\x00b", "can't be stored"),
         ("name", "\ud800", "can't be stored"),
-        ("override", "maybe", "Override: Empty, SKIP, Y"),
-        ("override", "12345", "Override: "),
+        ("override", "maybe", "Write SKIP, Y,"),
+        ("override", "12345", "Write SKIP, Y,"),
         ("tags", "a\x00", "can't be stored"),
         ("tags", "a" * 100_001, "At most 100,000 characters"),
     ],
@@ -339,6 +340,87 @@ def test_a_request_of_another_site_is_refused(editor: Any, show: Show) -> None:
 
 
 # --- tags as text
+
+
+# --- undoing
+
+
+def undo(client: Client, **step: Any) -> Any:
+    return client.post(reverse("admin:catalog_show_cells_undo"), json.dumps(step), content_type="application/json")
+
+
+def test_an_undone_cell_is_unlocked_again(desk: Client, show: Show) -> None:
+    [answer] = save(desk, cell(show, "name", "Mine"))
+
+    reply = undo(desk, changes=[answer["change"]])
+
+    [row] = reply.json()["rows"]
+    show.refresh_from_db()
+    assert (show.name, show.locked_fields) == ("Below Deck", [])
+    assert (row["ok"], row["values"]["name"], row["locked"]) == (True, "Below Deck", [])
+    assert row["version"] == version_of(show.pk)
+    assert Batch.objects.get().kind == "revert"
+
+
+def test_a_paste_is_undone_as_one(desk: Client, show: Show) -> None:
+    other = Show.objects.create(name="Other")
+    reply = post(desk, {"edits": [cell(show, "override", "Y"), cell(other, "override", "Y")]}).json()
+
+    rows = undo(desk, batch=reply["batch"]).json()["rows"]
+
+    assert {row["id"] for row in rows} == {str(show.pk), str(other.pk)}
+    assert not Show.objects.exclude(override="", locked_fields=[]).exists()
+    assert Batch.objects.filter(kind="revert").count() == 1
+
+
+def test_what_somebody_wrote_since_stays_and_is_told(desk: Client, show: Show, other: Author) -> None:
+    [answer] = save(desk, cell(show, "override", "Y"))
+    edit_show(show.pk, {"override": "SKIP"}, other)
+
+    [row] = undo(desk, changes=[answer["change"]]).json()["rows"]
+
+    assert (row["ok"], row["values"]["override"]) == (False, "SKIP")
+    assert "anna" in row["error"]
+
+
+def test_a_show_that_went_meanwhile_is_told_by_the_undo(desk: Client, show: Show, author: Author) -> None:
+    [answer] = save(desk, cell(show, "override", "Y"))
+    delete_show(show.pk, author)
+
+    [row] = undo(desk, changes=[answer["change"]]).json()["rows"]
+
+    assert (row["ok"], row["error"]) == (False, GONE)
+
+
+def test_only_ones_own_cells_are_undone(desk: Client, show: Show, other: Author, author: Author) -> None:
+    theirs = edit_show(show.pk, {"override": "Y"}, other)
+    elsewhere = edit_show(show.pk, {"genres": ["Mine"]}, author)
+    batch = Batch.objects.create(kind="edit", user=author.user)
+    edit_show(show.pk, {"tags": ["x"]}, Author(user=author.user, batch_id=batch.pk))
+    assert theirs
+    assert elsewhere
+
+    for step in ({"changes": [theirs.pk]}, {"changes": [elsewhere.pk]}, {"changes": [2**62]}, {"batch": str(batch.pk)}):
+        assert undo(desk, **step).status_code == 404
+    assert not Batch.objects.filter(kind="revert").exists()
+
+
+@pytest.mark.parametrize(
+    "step", [{}, {"changes": []}, {"changes": ["1"]}, {"changes": [True]}, {"changes": [2**63]}, {"batch": "x"}]
+)
+def test_a_malformed_undo_is_named(desk: Client, step: dict[str, Any]) -> None:
+    assert undo(desk, **step).status_code == 400
+
+
+def test_who_may_not_change_shows_undoes_nothing(client: Client, show: Show, django_user_model: Any) -> None:
+    viewer = django_user_model.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_show"))
+    change = edit_show(show.pk, {"override": "Y"}, Author(user=viewer))
+    client.force_login(viewer)
+    assert change
+
+    assert undo(client, changes=[change.pk]).status_code == 403
+    assert client.get(reverse("admin:catalog_show_cells_undo")).status_code == 405
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00"))))

@@ -20,6 +20,7 @@ from catalog.models import Change, Network, ReviewMark, Show, ShowNetwork, ShowW
 
 pytestmark = pytest.mark.django_db
 
+EVIL = "<script>alert(1)</script>"
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 
 
@@ -266,14 +267,36 @@ def test_a_change_of_a_show_that_is_gone_for_good_is_no_error(desk: Client, show
     assert "(deleted for good)" in page_of(desk)
 
 
-def test_ten_changes_are_shown_and_none_of_votes_alone(show: Show) -> None:
-    for _ in range(12):
-        change(show)
-    change(show, volatile=True)
+def test_eight_changes_of_people_are_shown_and_none_of_votes_alone(show: Show, editor: Any) -> None:
+    for _ in range(9):
+        change(show, user=editor)
+    change(show, user=editor, volatile=True)
+    for _ in range(20):
+        change(show, run_id=1)
 
     found = dashboard.newest_changes()
-    assert len(found) == 10
-    assert not any(row.volatile for row in found)
+    assert len(found) == 8
+    assert not any(row.volatile or row.run_id for row in found)
+
+
+def test_each_run_is_one_line_with_its_counts(
+    desk: Client, show: Show, editor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Show.objects.create(name="Other")
+    change(show, run_id=7)
+    change(other, run_id=7, kind="created")
+    change(other, run_id=7)
+    change(other, run_id=7, volatile=True)
+    change(show, run_id=8)
+    change(show, run_id=9, volatile=True)
+    monkeypatch.setattr(desk_registry, "run_names", [lambda run_ids: {7: f"sync {EVIL}"} if 7 in run_ids else {}])
+
+    runs = [(row["run_id"], row["changes"], row["shows"], row["created"]) for row in dashboard.newest_runs()]
+    page = page_of(desk)
+
+    assert runs == [(8, 1, 1, 0), (7, 3, 2, 1)]
+    assert f'<a href="/admin/catalog/change/?run_id=7">sync {escape(EVIL)}, run 7</a>' in page
+    assert '<a href="/admin/catalog/change/?run_id=8">run 8</a>' in page
 
 
 # --- who sees what

@@ -189,10 +189,10 @@ def test_editing_refuses_bad_values_by_their_field_and_writes_nothing(
 
 
 def test_the_largest_numbers_that_both_databases_hold_are_taken(show: Show, author: Author) -> None:
-    edit_show(show.pk, {"show_total_seasons": 2**31 - 1, "tvdb_id": 3_000_000_000}, author)
+    edit_show(show.pk, {"imdb_rating_count": 2**31 - 1, "tvdb_id": 3_000_000_000}, author)
 
     show.refresh_from_db()
-    assert (show.show_total_seasons, show.tvdb_id) == (2**31 - 1, 3_000_000_000)
+    assert (show.imdb_rating_count, show.tvdb_id) == (2**31 - 1, 3_000_000_000)
 
 
 @pytest.mark.parametrize("name", ["id", "locked_fields", "tmdb_meta", "watch_providers", "nonsense"])

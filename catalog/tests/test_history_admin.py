@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from catalog import revert_scope
 from catalog.changes import Author
 from catalog.edits import create_show, edit_show
 from catalog.merging import merge_shows
@@ -355,6 +356,77 @@ def test_a_revert_of_what_is_not_there_leads_to_the_history(desk: Client) -> Non
     assert not Batch.objects.exists()
 
 
+def test_one_change_goes_back_alone_or_with_all_since(desk: Client, show: Show, author: Author) -> None:
+    first = edit_show(show.pk, {"name": "One"}, author)
+    edit_show(show.pk, {"name": "Two", "description": "Ours"}, author)
+    comment_on_show(show.pk, "Hm.", author)
+    address = reverse("admin:catalog_change_revert", args=(first.pk,))
+
+    alone, since = text_of(desk.get(address)), text_of(desk.get(f"{address}?scope=since"))
+
+    assert "this and everything since (1 newer change of this show)" in alone
+    assert "Nothing can be taken back" in alone
+    assert '<ins class="desk-after">Below Deck</ins>' in since
+    assert "stays as it is" not in since
+    desk.post(address, {"scope": "since", "reason": "all wrong"})
+    show.refresh_from_db()
+    assert (show.name, show.description, show.locked_fields) == ("Below Deck", "From\nTMDb.", [])
+    assert Batch.objects.get().plan["of"] == {"since": first.pk}
+
+
+def test_the_newest_change_offers_no_choice(desk: Client, show: Show, author: Author) -> None:
+    edit = edit_show(show.pk, {"name": "One"}, author)
+
+    assert "everything since" not in text_of(desk.get(reverse("admin:catalog_change_revert", args=(edit.pk,))))
+
+
+def test_a_match_says_what_goes_along_and_the_result_that_a_sync_is_queued(
+    desk: Client, show: Show, author: Author
+) -> None:
+    match = edit_show(show.pk, {"tmdb_id": 9}, author)
+    for run_id in (7, 8):
+        of_run(show, run_id, name=[show.name, f"Wrong {run_id}"])
+        show.refresh_from_db()
+    address = reverse("admin:catalog_change_revert", args=(match.pk,))
+
+    assert "this change, and what 2 syncs have brought under that id since" in text_of(desk.get(address))
+    result = desk.post(address, {}, follow=True)
+
+    show.refresh_from_db()
+    assert (show.name, show.tmdb_id, show.locked_fields) == ("Below Deck", 55555, [])
+    assert "A sync of 1 show is queued, as it has another id now." in text_of(result)
+
+
+def test_the_preview_names_ids_first_and_figures_in_one_line(desk: Client, show: Show) -> None:
+    figures = {"tmdb_vote_average": [6.5, 7.5], "tmdb_vote_count": [1, 2], "tmdb_popularity": [1.5, 2.5]}
+    of_run(show, description=["old", "new"], **figures, tmdb_id=[1, 2])
+
+    [(_, rows, _)] = desk.get(reverse("admin:catalog_run_revert", args=(7,))).context["shows"]
+
+    assert [row.label for row, _ in rows] == ["TMDb id", "Description", "Votes and popularity"]
+    assert rows[-1][0].note == "TMDb vote average 7.5 → 6.5, TMDb vote count 2 → 1, TMDb popularity 2.5 → 1.5"
+
+
+def test_what_is_still_going_on_says_so_and_has_no_button(
+    desk: Client, show: Show, author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = Batch.objects.create(kind=Batch.Kind.EDIT, user=author.user, status="running", done=1, total=3)
+    edit_show(show.pk, {"name": "Mine"}, Author(user=author.user, batch_id=batch.pk))
+    of_run(show, description=["a", "b"])
+    monkeypatch.setattr(revert_scope, "is_running", [lambda run_id: run_id == 7])
+
+    for address in (
+        reverse("admin:catalog_batch_revert", args=(batch.pk,)),
+        reverse("admin:catalog_run_revert", args=(7,)),
+    ):
+        text = text_of(desk.get(address))
+        assert "is still going on" in text
+        assert "desk-button danger" not in text
+        assert "still going on" in text_of(desk.post(address, {}, follow=True))
+    show.refresh_from_db()
+    assert (show.name, show.description) == ("Mine", "b")
+
+
 # --- who may
 
 
@@ -393,3 +465,12 @@ def test_a_stranger_is_asked_to_log_in(client: Client, show: Show) -> None:
 
     assert client.get(reverse("admin:catalog_change_revert", args=(change.pk,))).status_code == 302
     assert client.get(HISTORY).status_code == 302
+
+
+def test_the_list_tells_three_fields_of_a_change_and_how_many_more(desk: Client, show: Show) -> None:
+    fields = {name: ["a", "b"] for name in ("name", "description", "tmdb_name", "imdb_title", "tmdb_type")}
+    Change.objects.create(show=show, kind="updated", fields=fields)
+
+    page = desk.get(reverse("admin:catalog_change_changelist")).content.decode()
+
+    assert "and 2 more fields" in page

@@ -125,7 +125,7 @@ def test_one_show_is_exported_by_its_id(desk: Client, show: Show) -> None:
 def test_columns_are_chosen(desk: Client, show: Show, given: Any) -> None:
     [row] = table(desk.get(EXPORT, {"format": "csv", "columns": given}))
 
-    assert list(row) == ["id", "name", "tags"]
+    assert list(row) == ["id", "version", "name", "tags"]
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_a_get_shows_what_a_file_does(desk: Client) -> None:
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff", "neither a CSV nor an XLSX"),
         (b"PK\x03\x04broken", "broken"),
         ("id,name\n1,Été\n".encode("cp1252"), "not in UTF-8"),
-        (b"a,b\n1,2\n", "There is no column id and no column name"),
+        (b"a,b\n1,2\n", "There is no column id, imdb_id, tmdb_id or name"),
         (b"id,name,name\n1,a,b\n", "Two columns are headed Name"),
         (b"id,name\n", "There are headings and no rows below them."),
         (b"<script>alert(1)</script>\n1\n", "&lt;script&gt;alert(1)&lt;/script&gt;"),
@@ -316,16 +316,18 @@ def test_a_preview_shows_each_difference_and_changes_nothing(desk: Client, show:
     )
 
     page = text_of(response)
-    for badge in ("4 rows", "1 will change", "2 new", "1 unchanged, skipped", "0 bad"):
+    for badge in ("4 rows", "1 will change", "1 new", "1 unchanged, skipped", "0 bad"):
         assert f">{badge}</span>" in page
     assert '<span class="desk-quiet">(nothing)</span>' in page
     assert '<span class="desk-after">SKIP</span>' in page
     assert '<span class="desk-before">old</span>' in page
     assert '<span class="desk-after">+ new</span>' in page
-    assert page.count("there is one of this name") == 1
+    assert page.count("the show of this name") == 1
+    assert "Add this 1 as a new show too" in page
+    assert "The file has no column <strong>version</strong>" in page
     assert "<strong>notes</strong>" in page
     assert "Ignored, as they are not taken from files: networks." in page
-    assert "Apply to 3 shows" in page
+    assert "Apply to 2 shows" in page
     assert not Change.objects.exists()
 
 
@@ -421,6 +423,33 @@ def test_a_confirmed_import_is_a_batch_that_sets_and_locks(desk: Client, editor:
     assert desk.get(response.url).status_code == 200
 
 
+@pytest.mark.parametrize(("ticked", "shows"), [({}, 1), ({"namesakes": "1"}, 2)])
+def test_a_namesake_becomes_a_new_show_only_where_that_is_ticked(
+    desk: Client, show: Show, ticked: dict[str, str], shows: int
+) -> None:
+    batch = drafted(desk, ["name"], ["below deck"])
+
+    confirm(desk, batch, **ticked)
+    confirm(desk, batch, **ticked)
+
+    assert Show.objects.filter(name_key="below deck").count() == shows
+
+
+def test_an_old_export_reverts_nobody_and_names_what_both_changed(desk: Client, show: Show, author: Author) -> None:
+    old = desk.get(EXPORT, {"format": "csv"}).content
+    edit_show(show.pk, {"override": "SKIP", "name": "Theirs"}, author)
+
+    untouched = text_of(upload(desk, old))
+    both = text_of(upload(desk, old.replace(b"Below Deck", b"Mine")))
+
+    assert "There is nothing to apply." in untouched
+    assert "The file has no column" not in untouched
+    assert "tmdb_popularity" in untouched  # as one that is not taken
+    for told in (">1 cell in conflict<", "<td>Name</td>", ">Mine</td>", "editor changed it to “Theirs” at "):
+        assert told in both
+    assert not [batch for batch in Batch.objects.all() if batch.total]
+
+
 def test_a_field_that_somebody_changed_meanwhile_is_left_alone_and_named(
     desk: Client, show: Show, django_user_model: Any
 ) -> None:
@@ -492,7 +521,7 @@ def test_of_10_000_rows_with_3_wrong_ones_the_others_are_applied(
 ) -> None:
     shows = Show.objects.bulk_create([Show(name=f"Show {number:05}") for number in range(10_000)])
     rows = [[str(show.pk), show.name, "SKIP"] for show in shows]
-    rows[10][2], rows[5_000][0], rows[9_999][1] = "maybe", "nonsense", ""
+    rows[10][2], rows[5_000][0], rows[9_999][1] = "maybe", "nonsense", "a\x00"
 
     with django_assert_max_num_queries(30):
         batch = drafted(desk, ["id", "name", "override"], *rows)
@@ -503,7 +532,7 @@ def test_of_10_000_rows_with_3_wrong_ones_the_others_are_applied(
     assert [flaw[:3] for flaw in batch.plan["flaws"]] == [
         [12, "Override", "maybe"],
         [5_002, "Id", "nonsense"],
-        [10_001, "Name", ""],
+        [10_001, "Name", "a\N{REPLACEMENT CHARACTER}"],
     ]
     assert "Apply the 9,997 good rows" in page
     batch.refresh_from_db()

@@ -165,7 +165,7 @@ def test_a_stale_form_is_shown_again_with_what_has_changed(
 
     page = text_of(response)
     assert response.status_code == 200
-    assert any("changed meanwhile (Name, Locked fields by editor)" in message for message in told(response))
+    assert any("editor changed Name, Locked fields of Newer name." in message for message in told(response))
     assert "Newer name" in page
     assert 'value="the reason"' in page
     assert form_of(page)["pick_tags"] == "target"
@@ -206,7 +206,64 @@ def test_what_can_not_be_merged_any_more_is_told(desk: Client, show: Show, doubl
     assert Batch.objects.count() == 1
 
 
+def test_a_stale_form_says_who_changed_what_of_which_show(
+    desk: Client, show: Show, author: Author, django_user_model: Any
+) -> None:
+    other = Show.objects.create(name="Below Deck", premiere_date="2020-01-01")
+    form = form_of(text_of(desk.get(page_url(show, other)))) | {"reason": "x"}
+    values = {"description": "D", "tags": ["a"], "override": "Y", "tmdb_name": "T", "tvdb_id": 5, "twitter_id": "t"}
+    edit_show(show.pk, values, author)
+    edit_show(other.pk, {"tags": ["b"]}, Author(user=django_user_model.objects.create_user("anna")))
+
+    (message,) = told(desk.post(page_url(show, other), form))
+
+    assert "anna changed Tags of Below Deck (2020); editor changed " in message
+    assert " and 2 more of Below Deck (year unknown)." in message
+
+
+def test_namesakes_are_told_apart_wherever_they_are_named(
+    desk: Client, show: Show, make_network: MakeNetwork, why: Author
+) -> None:
+    other = Show.objects.create(name="BELOW DECK")
+    one, two = "Below Deck (TMDb 55555)", "BELOW DECK (without TMDb id)"
+
+    page = text_of(desk.get(page_url(show, other)))
+    assert f"Merge {two} into {one}" in page
+    assert f"Left: {one} " in page
+    assert f"Right: {two} " in page
+    assert f">Merge into {one}<" in page
+
+    ShowNetwork.objects.create(show=other, network=make_network(74), position=0)
+    assert "Merge BELOW DECK (Bravo) into Below Deck (no network)" in text_of(desk.get(page_url(show, other)))
+    Show.objects.filter(pk=other.pk).update(premiere_date="2013-07-01")
+    assert "Merge BELOW DECK (2013) into Below Deck (year unknown)" in text_of(desk.get(page_url(show, other)))
+    batch = merge_shows(other.pk, show.pk, {}, why)
+    undo = text_of(desk.get(reverse("admin:catalog_show_unmerge", args=(batch.pk,))))
+    assert "Undo the merge of BELOW DECK (2013) into Below Deck (year unknown)" in undo
+
+
 # --- picks
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "picked"),
+    [(False, False, "both"), (True, False, "target"), (False, True, "source"), (True, True, "both")],
+)
+def test_networks_are_a_choice_and_the_locked_side_suggests_itself(
+    desk: Client, show: Show, double: Show, make_network: MakeNetwork, mine: bool, theirs: bool, picked: str
+) -> None:
+    ShowNetwork.objects.create(show=show, network=make_network(74), position=0)
+    ShowNetwork.objects.create(show=double, network=make_network(49, "HBO"), position=0)
+    for one, locked in ((show, mine), (double, theirs)):
+        Show.objects.filter(pk=one.pk).update(locked_fields=["networks"] if locked else [])
+
+    form = form_of(text_of(desk.get(page_url(show, double))))
+    assert form["pick_networks"] == picked
+    assert "pick_watch_providers" not in form  # neither has any
+
+    assert desk.post(page_url(show, double), form | {"reason": "x", "pick_networks": "source"}).status_code == 302
+    assert list(show.show_networks.values_list("network_id", flat=True)) == [49]
+    assert list(double.show_networks.values_list("network_id", flat=True)) == [74]
 
 
 def test_facts_go_with_the_id_that_is_chosen(show: Show, why: Author) -> None:
@@ -442,6 +499,16 @@ def test_an_undo_that_can_not_be_is_told(desk: Client, show: Show, double: Show,
 
         assert response.status_code == 302
         assert any(words in message for message in told(response))
+
+
+def test_the_undo_says_before_what_it_can_not_bring_back(desk: Client, show: Show, double: Show, why: Author) -> None:
+    batch = merge_shows(double.pk, show.pk, {"name": "source", "tags": "source"}, why)
+    edit_show(show.pk, {"name": "Newest"}, why)
+
+    page = text_of(desk.get(reverse("admin:catalog_show_unmerge", args=(batch.pk,))))
+
+    assert "<li>Name was changed since the merge and stays as it is.</li>" in page
+    assert "gets back: Tags." in page
 
 
 # --- the inbox

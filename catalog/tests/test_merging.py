@@ -1,6 +1,6 @@
 import uuid
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ from catalog.models import (
     ShowWatchProvider,
     WatchProvider,
 )
-from catalog.moving import STAYING, TOLD, UNTOLD, relations, unique_columns
+from catalog.moving import STAYING, TOLD, UNTOLD, relations, table, unique_columns
 from catalog.picks import LISTS
 from catalog.trash import delete_show, restore_show
 
@@ -253,7 +253,11 @@ def test_networks_go_over_after_the_targets_own_but_for_what_it_has(
     assert links(show) == [(74, 0), (76, 1), (49, 2)]
     assert links(double) == [(74, 1)]
     moved = ShowNetwork.objects.get(show=show, network=hbo)
-    assert batch.plan["moved"] == {"catalog.ShowNetwork": [moved.pk]}
+    assert batch.plan["moved"] == {
+        "catalog.ShowNetwork": [
+            {"id": moved.pk, "show_id": str(double.pk), "network_id": 49, "position": 0, "source": "tmdb"}
+        ]
+    }
     change = Change.objects.get(show_id=show.pk)
     assert change.fields == {"networks": {"added": ["HBO (49)"], "removed": []}}
 
@@ -313,6 +317,65 @@ def test_a_set_that_the_target_has_locked_keeps_what_upstream_says_of_it(
     merge_shows(double.pk, show.pk, {}, why)
 
     assert (fresh(show).locked_fields, fresh(show).upstream_values) == (["networks"], {"networks": [74]})
+
+
+@pytest.mark.parametrize(
+    ("pick", "mine", "theirs", "locked"),
+    [
+        ("both", [74, 76, 49], [76], []),
+        ("target", [74, 76], [49, 76], []),
+        ("source", [49, 76], [74, 76], ["networks"]),
+    ],
+)
+def test_networks_are_picked_as_a_whole_and_what_upstream_would_take_back_is_locked(
+    show: Show,
+    double: Show,
+    make_network: MakeNetwork,
+    why: Author,
+    pick: str,
+    mine: list[int],
+    theirs: list[int],
+    locked: list[str],
+) -> None:
+    bravo, hbo, e = make_network(74), make_network(49, "HBO"), make_network(76, "E!")
+    link(show, bravo, e)
+    link(double, hbo, e)
+    before = state()
+
+    batch = merge_shows(double.pk, show.pk, {"networks": pick}, why)
+
+    assert [pk for pk, _ in links(show)] == mine
+    assert [pk for pk, _ in links(double)] == theirs
+    assert fresh(show).locked_fields == locked
+    assert fresh(show).upstream_values == ({"networks": [74, 76]} if locked else {})
+    changed = Change.objects.filter(show_id=show.pk).values_list("fields__networks", flat=True)
+    added_removed = {"both": (["HBO (49)"], []), "source": (["HBO (49)"], ["Bravo (74)"])}
+    assert [(one["added"], one["removed"]) for one in changed] == ([added_removed[pick]] if pick != "target" else [])
+    assert unmerge(batch, why) == []
+    assert state() == before
+
+
+def test_a_locked_set_is_not_forced_on_the_one_that_stays(
+    show: Show, double: Show, make_network: MakeNetwork, why: Author
+) -> None:
+    link(show, make_network(74))
+    link(double, make_network(49, "HBO"))
+    lock_show(double.pk, ["networks"], why)
+
+    merge_shows(double.pk, show.pk, {"networks": "target"}, why)
+
+    assert (links(show), fresh(show).locked_fields) == ([(74, 0)], [])
+
+
+def test_the_targets_offers_are_locked_where_another_tmdb_id_comes(show: Show, double: Show, why: Author) -> None:
+    hulu, max_ = (WatchProvider.objects.create(provider_id=pk, provider_name=f"P{pk}") for pk in (15, 189))
+    offer(show, hulu)
+    offer(double, max_)
+
+    merge_shows(show.pk, double.pk, {"tmdb_id": "source", "watch_providers": "target"}, why)
+
+    assert list(double.watch_providers.values_list("provider_id", flat=True)) == [189]
+    assert fresh(double).locked_fields == ["watch_providers"]
 
 
 def test_every_relation_of_a_show_is_moved_or_named() -> None:
@@ -492,14 +555,12 @@ def test_what_somebody_changed_since_stays_and_is_named(
 
     left = unmerge(batch, why)
 
-    assert left == [
-        "Name was changed since the merge and stays as it is.",
-        "Networks: 1 of the 2 that had gone over are no longer there; a sync brings upstream's.",
-    ]
+    assert left == ["Name was changed since the merge and stays as it is."]
     target = fresh(show)
     assert (target.name, target.tags) == ("Newest", [])
     assert "name" in target.locked_fields
-    assert links(double) == [(76, 1)]
+    assert links(double) == [(49, 0), (76, 1)]
+    assert links(show) == []
     assert Batch.objects.get(kind="revert").plan["left"] == left
 
 
@@ -563,6 +624,96 @@ def test_a_row_that_both_shows_have_since_stays_and_is_named(
 
     assert left == ["Networks: 1 of the 1 that had gone over stay, as both shows have them now."]
     assert links(show) == [(49, 0), (74, 1)]
+
+
+def test_rows_that_are_gone_since_are_made_again_with_all_that_they_held(
+    show: Show, double: Show, make_network: MakeNetwork, why: Author
+) -> None:
+    link(double, make_network(49, "HBO"), make_network(76, "E!"), source="editor")
+    offer(double, WatchProvider.objects.create(provider_id=15, provider_name="Hulu"))
+    before = state()
+    batch = merge_shows(double.pk, show.pk, {}, why)
+    show.show_networks.all().delete()
+    (gone,) = show.watch_providers.all()
+    seen = {"region": "US", "offer_type": "flatrate", "provider_id": 15, "first_seen_at": NOW}
+    PastWatchProvider.objects.create(show=show, **seen, last_seen_at=NOW)
+    other = PastWatchProvider.objects.create(show=show, **seen | {"region": "DE"}, last_seen_at=NOW)
+    gone.delete()
+
+    assert unmerge(batch, why) == []
+
+    assert list(show.past_watch_providers.all()) == [other]
+    other.delete()
+    assert state() == before
+
+
+def test_a_row_whose_network_was_deleted_since_is_named(
+    show: Show, double: Show, make_network: MakeNetwork, why: Author
+) -> None:
+    hbo = make_network(49, "HBO")
+    link(double, hbo, make_network(76, "E!"))
+    batch = merge_shows(double.pk, show.pk, {}, why)
+    show.show_networks.all().delete()
+    hbo.delete()
+
+    assert unmerge(batch, why) == ["Networks: 1 of the 2 that had gone over are lost, as what they name was deleted."]
+    assert links(double) == [(76, 1)]
+
+
+def test_a_row_that_lives_on_elsewhere_stays_there_and_is_made_again(
+    show: Show, double: Show, make_network: MakeNetwork, why: Author
+) -> None:
+    link(double, make_network(49, "HBO"))
+    batch = merge_shows(double.pk, show.pk, {}, why)
+    third = Show.objects.create(name="Third")
+    ShowNetwork.objects.update(show=third)
+
+    unmerge(batch, why)
+
+    assert links(double) == links(third) == [(49, 0)]
+
+
+def test_rows_that_gave_place_come_back_beside_what_somebody_has_added_since(
+    show: Show, double: Show, make_network: MakeNetwork, why: Author
+) -> None:
+    bravo, hbo, e = make_network(74), make_network(49, "HBO"), make_network(76, "E!")
+    link(show, bravo)
+    link(double, hbo)
+    batch = merge_shows(double.pk, show.pk, {"networks": "source"}, why)
+    edit_show(show.pk, {"networks": [74, 76]}, why)
+
+    assert unmerge(batch, why) == []
+
+    assert {pk for pk, _ in links(show)} == {bravo.pk, e.pk}
+    assert links(double) == [(hbo.pk, 0)]
+
+
+@pytest.mark.parametrize("synced_since", [False, True])
+def test_each_show_keeps_the_reply_to_its_own_id_where_the_targets_was_changed_since(
+    show: Show, why: Author, synced_since: bool
+) -> None:
+    Show.objects.filter(pk=show.pk).update(tmdb_meta={"id": 55555})
+    other = Show.objects.create(name="B", tmdb_id=7, tmdb_meta={"id": 7}, tmdb_fetched_at=NOW)
+    batch = merge_shows(other.pk, show.pk, {"tmdb_id": "source"}, why)
+    edit_show(show.pk, {"tmdb_id": 9}, why)
+    if synced_since:
+        later = batch.created_at + timedelta(days=1)
+        Show.objects.filter(pk=show.pk).update(tmdb_meta={"id": 9}, tmdb_fetched_at=later)
+
+    left = unmerge(batch, why)
+
+    assert left == [
+        "TMDb id was changed since the merge and stays as it is.",
+        "TMDb id 55555, which Below Deck had before the merge, is that of no show afterwards.",
+    ]
+    target, source = fresh(show), fresh(other)
+    assert (target.tmdb_id, source.tmdb_id) == (9, 7)
+    if synced_since:
+        assert (target.tmdb_meta, target.tmdb_fetched_at) == ({"id": 9}, later)
+        assert (source.tmdb_meta, source.tmdb_fetched_at) == (None, None)
+    else:
+        assert (target.tmdb_meta, target.tmdb_fetched_at) == (None, None)
+        assert (source.tmdb_meta, source.tmdb_fetched_at) == ({"id": 7}, NOW)
 
 
 def test_an_id_that_a_third_show_has_meanwhile_stops_the_undo(show: Show, double: Show, why: Author) -> None:
@@ -647,9 +798,12 @@ SHOW = st.fixed_dictionaries(
         "followers": st.integers(0, 1),
     }
 )
-PICKS = st.dictionaries(st.sampled_from(sorted(EDITABLE)), st.sampled_from(["source", "target", "both"])).map(
+SIDES = st.sampled_from(["source", "target", "both"])
+COLUMN_PICKS = st.dictionaries(st.sampled_from(sorted(EDITABLE)), SIDES).map(
     lambda picks: {name: pick for name, pick in picks.items() if pick != "both" or name in LISTS}
 )
+SET_PICKS = st.dictionaries(st.sampled_from(LOCKABLE_RELATIONS), SIDES)
+PICKS = st.tuples(COLUMN_PICKS, SET_PICKS).map(lambda both: both[0] | both[1])
 
 
 def build(number: int, facts: dict[str, Any]) -> Show:
@@ -692,9 +846,9 @@ def state() -> dict[str, Any]:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(one=SHOW, two=SHOW, picks=PICKS)
-def test_undoing_a_merge_gives_the_state_before(
-    why: Author, one: dict[str, Any], two: dict[str, Any], picks: dict[str, str]
+@given(one=SHOW, two=SHOW, picks=PICKS, pruned=st.booleans())
+def test_undoing_a_merge_gives_the_state_before_also_where_rows_went_away_since(
+    why: Author, one: dict[str, Any], two: dict[str, Any], picks: dict[str, str], pruned: bool
 ) -> None:
     Show.all_objects.filter(merged_into__isnull=False).delete()
     Show.all_objects.all().delete()
@@ -707,5 +861,9 @@ def test_undoing_a_merge_gives_the_state_before(
     assert {fresh(source).tmdb_id, fresh(target).tmdb_id} == ids
     assert resolve_merged(source.pk) == target.pk
     assert sum(len(rows) for rows in state().values()) == sum(len(rows) for rows in before.values())
-    assert unmerge(Batch.objects.get(pk=batch.pk), why) == []
+    batch.refresh_from_db()
+    for relation in relations() if pruned else ():
+        moved = batch.plan["moved"].get(table(relation), ())
+        relation.related_model.objects.filter(pk__in=[row["id"] for row in moved]).delete()
+    assert unmerge(batch, why) == []
     assert state() == before

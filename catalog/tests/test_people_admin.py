@@ -179,6 +179,16 @@ def test_the_history_of_a_user_is_his_logins_and_rights(desk: Client, anna: User
     assert response["Location"] == "/admin/catalog/accessevent/?q=anna"
 
 
+@pytest.mark.parametrize("path", ["user", "group"])
+def test_the_history_of_people_names_nobody_to_others(client: Client, anna: User, path: str) -> None:
+    row = anna if path == "user" else Group.objects.create(name="secret circle")
+    client.force_login(anna)
+
+    response = client.get(f"/admin/auth/{path}/{row.pk}/history/")
+
+    assert response.status_code == 403
+
+
 def test_the_list_of_users_costs_the_same_for_many(desk: Client, django_assert_max_num_queries: Any) -> None:
     editors = Group.objects.get(name="editor")
     for number in range(30):

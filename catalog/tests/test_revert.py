@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog import revert as reverts
+from catalog import revert_scope
 from catalog.changes import Author, change_of, save_changes
 from catalog.edits import create_show, decide_no_match, edit_show, field_change, lock_show, unlock_show, version_of
 from catalog.links import linked_ids
@@ -164,6 +165,114 @@ def test_a_value_that_somebody_has_set_back_already_is_no_conflict_but_keeps_tha
 
     assert plan.changed == 0
     assert [conflict.reason.split(":")[0] for conflict in plan.conflicts] == ["Override stays locked"]
+
+
+def test_a_value_that_somebody_has_set_anew_stays_although_it_is_what_the_change_left(
+    show: Show, author: Author
+) -> None:
+    run = by_run(show, {"description": ["A", "B"]})
+    edit_show(show.pk, {"description": "C"}, author)
+    newer = edit_show(show.pk, {"description": "B"}, author)
+    tags = edit_show(show.pk, {"tags": ["a", "b"]}, author)
+    edit_show(show.pk, {"tags": ["b"]}, author)
+    again = edit_show(show.pk, {"tags": ["b", "a"]}, author)
+
+    [conflict] = plan_revert(changes_of(of(run))).conflicts
+    [member] = plan_revert(changes_of(of(tags))).conflicts
+    revert(of(run), author, lock=False)
+    revert(of(tags), author, lock=False)
+
+    assert (conflict.field, conflict.change) == ("description", newer)
+    assert (member.field, member.change) == ("tags", again)
+    assert state(show, "description", "tags", "locked_fields") == {
+        "description": "B",
+        "tags": ["a"],  # the one on which nobody has decided since goes
+        "locked_fields": ["description"],
+    }
+
+
+def test_edits_are_reverted_one_after_the_other_the_newest_first(show: Show, author: Author) -> None:
+    before = state(show)
+    edits = [edit_show(show.pk, {"name": name, "genres": [name]}, author) for name in ("One", "Two", "Three")]
+
+    for edit in reversed(edits):
+        assert revert(of(edit), author, lock=False).failures == []
+
+    assert state(show) == before
+
+
+def test_what_a_revert_has_locked_stays(show: Show, author: Author) -> None:
+    first, second = by_run(show, {"name": ["A", "B"]}), by_run(show, {"name": ["B", "C"]}, run_id=8)
+    kept = revert(of(second), author, lock=True)
+
+    [conflict] = plan_revert(changes_of(of(first))).conflicts
+
+    assert conflict.change == kept.changes.get()
+    assert revert(of(first), author, lock=False).counts["changed"] == 0
+    assert state(show, "name", "locked_fields") == {"name": "B", "locked_fields": ["name"]}
+
+
+@pytest.mark.parametrize(("name", "values"), [("name", ["Old", "New"]), ("tmdb_id", [1, 777001])])
+def test_what_a_person_has_locked_as_it_stands_stays(show: Show, author: Author, name: str, values: list[Any]) -> None:
+    flags = {"needs_tmdb_resolution": [True, False]} if name == "tmdb_id" else {}
+    run = by_run(show, {name: values, **flags})
+    lock = lock_show(show.pk, [name], author)
+
+    [conflict] = plan_revert(changes_of(of(run))).conflicts
+    revert(of(run), author, lock=False)
+
+    assert (conflict.field, conflict.change) == (name, lock)
+    assert conflict.reason.startswith("editor locked ")
+    assert conflict.reason.endswith(" UTC: it stays.")
+    assert state(show, name, "needs_tmdb_resolution") == {name: values[1], "needs_tmdb_resolution": False}
+    unlock_show(show.pk, [name], author)
+    Show.objects.filter(pk=show.pk).update(**{name: values[1]})
+    assert plan_revert(changes_of(of(run))).conflicts == []
+
+
+def test_a_show_goes_back_to_before_a_change_with_all_that_happened_since(show: Show, author: Author) -> None:
+    edit_show(show.pk, {"tags": ["kept"]}, author)
+    before = state(show)
+    first = edit_show(show.pk, {"name": "One", "tags": []}, author)
+    by_run(show, {"description": ["From\nTMDb.", "New"], "tmdb_vote_count": [None, 3]})
+    edit_show(show.pk, {"name": "Two", "genres": ["Drama"]}, author)
+    unlock_show(show.pk, ["name"], author)
+    delete_show(show.pk, author)
+    restore_show(show.pk, author)
+    comment_on_show(show.pk, "Hm.", author)
+    other = Show.objects.create(name="Other")
+    edit_show(other.pk, {"name": "Another"}, author)
+    assert first is not None
+
+    plan = plan_revert(changes_of({"since": first.pk}))
+    batch = revert({"since": first.pk}, author, lock=False)
+
+    assert (plan.total, plan.conflicts, batch.failures) == (1, [], [])
+    assert state(show) == before
+    assert state(other, "name") == {"name": "Another"}
+
+
+def test_a_batch_that_is_still_going_on_is_not_reverted(show: Show, author: Author) -> None:
+    batch = Batch.objects.create(kind=Batch.Kind.EDIT, user=author.user, status="running", done=1, total=3)
+    edit_show(show.pk, {"name": "Mine"}, Author(user=author.user, batch_id=batch.pk))
+
+    for status in ("queued", "running"):
+        Batch.objects.filter(pk=batch.pk).update(status=status)
+        with pytest.raises(ValidationError, match="still going on: 1 of 3 shows are done"):
+            revert({"batch": batch.pk}, author, lock=False)
+
+    assert state(show, "name") == {"name": "Mine"}
+
+
+def test_a_run_of_which_somebody_knows_that_it_goes_on_is_not_reverted(
+    show: Show, author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_run(show, {"name": ["Old", "New"]})
+    monkeypatch.setattr(revert_scope, "is_running", [lambda run_id: run_id == 7])
+
+    with pytest.raises(ValidationError, match="Run 7 is still going on"):
+        revert({"run": 7}, author, lock=False)
+    assert state(show, "name") == {"name": "New"}
 
 
 def test_reverting_twice_changes_nothing_more(show: Show, author: Author) -> None:
@@ -424,6 +533,33 @@ def test_a_created_show_that_somebody_has_edited_since_stays(author: Author, db:
 
     assert Show.objects.exists()
     assert "It stays: editor changed Description to Curated." in batch.failures[0][2]
+
+
+def test_a_created_show_that_somebody_has_deleted_and_restored_or_merged_since_stays(author: Author, db: None) -> None:
+    trashed, locked, target = (create_show({"name": name}, author).pk for name in ("Trashed", "Locked", "Target"))
+    delete_show(trashed, author)
+    restore_show(trashed, author)
+    lock_show(locked, ["description"], author)
+    twin = create_show({"name": "Twin"}, author)
+    merge_shows(twin.pk, target, {}, Author(user=author.user, reason="the same"))
+
+    for show_id, reason in (
+        (trashed, "It stays: editor restored it at "),
+        (locked, "It stays: editor locked Description at "),
+        (target, "It stays: Twin was merged into it; undo that first."),
+    ):
+        creation = Change.objects.filter(show_id=show_id).earliest("pk")
+        [conflict] = plan_revert(changes_of(of(creation))).conflicts
+        assert conflict.reason.startswith(reason)
+        assert revert(of(creation), author, lock=False).counts["changed"] == 0
+        assert Show.objects.filter(pk=show_id).exists()
+
+
+def test_a_comment_keeps_no_created_show(author: Author, db: None) -> None:
+    show = create_show({"name": "Mine"}, author)
+    comment_on_show(show.pk, "A mistake?", author)
+
+    assert revert(of(Change.objects.get(kind="created")), author, lock=False).counts["changed"] == 1
 
 
 def test_a_deleted_show_is_restored_and_a_merged_one_is_not(show: Show, author: Author) -> None:

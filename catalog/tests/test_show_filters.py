@@ -45,7 +45,6 @@ def shows() -> dict[str, Show]:
         ("status", "Ended", {"Gone", "Plain"}),
         ("status", " ended ", {"Gone", "Plain"}),
         ("status", "none", {"Waiting"}),
-        ("status", "Never heard of", set()),
         ("override", "none", {"Gone"}),
         ("override", "any", {"Waiting", "Locked", "Plain"}),
         ("override", "skip", {"Locked"}),
@@ -148,6 +147,7 @@ def test_provider_and_region_ask_for_one_offer_that_is_both(
     ("parameter", "value", "words"),
     [
         ("override", "nonsense", "none, any, skip, y, number"),
+        ("status", "Never heard of", "Returning Series"),
         ("needs", "1", "any, tmdb, imdb, none"),
         ("gone", "maybe", "yes, no"),
         ("locked", "password", "yes, no"),
@@ -310,3 +310,10 @@ def test_a_merged_show_is_found_under_the_one_that_stands_for_it(housewives: Sho
 def test_a_search_costs_one_query(housewives: Show, django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
         assert found(q="real housewives tt113", status="", needs="none") == {housewives.name}
+
+
+def test_a_status_that_tmdb_or_some_show_has_is_known(db: None) -> None:
+    odd = Show.objects.create(name="Odd", tmdb_status="Between seasons")
+
+    assert list(filtered_shows({"status": "between Seasons"})) == [odd]
+    assert list(filtered_shows({"status": "planned"})) == []

@@ -7,7 +7,7 @@ from django.utils import timezone
 from catalog.changes import Author
 from catalog.edits import edit_show, version_of
 from catalog.file_formats import read_sheet
-from catalog.models import Show
+from catalog.models import Change, Show
 from catalog.sheet import FileProblem, FileRow, Sheet, Unreadable
 from catalog.show_import import Comparison, compare, headings_of
 from catalog.show_resource import COLUMNS, exported
@@ -66,9 +66,18 @@ def test_two_columns_for_one_field_are_refused(header: list[str]) -> None:
         headings_of(header)
 
 
-def test_a_file_without_id_and_name_is_refused() -> None:
-    with pytest.raises(FileProblem, match=r"no column id and no column name.*it has: a, tmdb_id"):
-        headings_of(["a", "tmdb_id"])
+def test_a_file_without_any_key_is_refused() -> None:
+    with pytest.raises(FileProblem, match=r"no column id, imdb_id, tmdb_id or name.*it has: a, override"):
+        headings_of(["a", "override"])
+
+
+@pytest.mark.parametrize(
+    ("key", "cell"), [("imdb_id", "tt2342499"), ("tmdb_id", "https://www.themoviedb.org/tv/55555-x")]
+)
+def test_an_id_of_a_source_is_enough_to_find_a_show(show: Show, key: str, cell: str) -> None:
+    [edit] = compared([key, "override"], [cell, "SKIP"]).edits
+
+    assert (edit["id"], edit["name"], edit["values"]) == (str(show.pk), "Below Deck", {"override": "SKIP"})
 
 
 # --- shows that there are
@@ -102,8 +111,10 @@ def test_an_empty_cell_empties_its_field(show: Show) -> None:
     assert edit["values"] == {"description": None, "genres": [], "imdb_id": None}
 
 
-def test_an_empty_name_is_refused(show: Show) -> None:
-    assert reasons(compared(["id", "name"], [str(show.pk), " "])) == [(2, "Name", "A show needs a name.")]
+def test_an_empty_name_of_a_show_that_was_found_changes_nothing(show: Show) -> None:
+    result = compared(["id", "imdb_id", "name"], [str(show.pk), "tt2342499", " "])
+
+    assert (result.flaws, result.edits, result.unchanged) == ([], [], 1)
 
 
 @pytest.mark.parametrize("format_name", ["csv", "xlsx"])
@@ -161,11 +172,111 @@ def test_a_row_of_no_show_is_a_new_one(show: Show) -> None:
         ["", "BELOW déck", "", "", "", ""],
     )
 
-    assert result.new == 2
+    assert result.new == 1
     assert [(edit["id"], edit["version"], edit["values"], edit["namesake"]) for edit in result.edits] == [
-        (None, None, {"name": "Survivor", "imdb_id": "tt0239195", "premiere_date": "2000-05-31"}, False),
-        (None, None, {"name": "BELOW déck"}, True),
+        (None, None, {"name": "Survivor", "imdb_id": "tt0239195", "premiere_date": "2000-05-31"}, None)
     ]
+
+
+def test_a_row_without_ids_that_names_a_show_is_held_back(show: Show, author: Author) -> None:
+    gone = make_show("Gone")
+    delete_show(gone.pk, author)
+
+    result = compared(
+        ["name", "imdb_id"],
+        ["BELOW déck", ""],
+        ["Below Deck", "tt7654321"],
+        ["Gone", ""],
+    )
+
+    assert [(edit["line"], edit["values"], edit["namesake"]) for edit in result.namesakes] == [
+        (2, {"name": "BELOW déck"}, str(show.pk))
+    ]
+    assert [(edit["line"], edit["namesake"]) for edit in result.edits] == [(3, str(show.pk)), (4, None)]
+    assert (result.rows, result.new) == (3, 2)
+
+
+# --- what others have changed since the export
+
+
+def exported_rows() -> list[list[Any]]:
+    """The rows of an export of all shows, the headings first."""
+    sheet = read_sheet(exported(Show.objects.order_by("pk"), COLUMNS, "csv"))
+    return [sheet.header, *(row.cells for row in sheet.rows)]
+
+
+def test_an_old_export_that_nobody_touched_takes_nothing_back(show: Show, author: Author) -> None:
+    edit_show(show.pk, {"tags": ["old", "kept"], "premiere_date": "2013-07-01"}, author)
+    rows = exported_rows()
+    edit_show(show.pk, {"override": "SKIP", "tags": ["kept", "new"], "name": "Theirs", "premiere_date": None}, author)
+    edit_show(show.pk, {"name": "Theirs again", "premiere_date": "2013-07-02"}, author)
+    Show.objects.filter(pk=show.pk).update(description="Synced.", tmdb_popularity=9.5)
+    Change.objects.create(show=show, kind="updated", run_id=7, fields={"description": ["From\nTMDb.", "Synced."]})
+
+    result = compared(*rows)
+
+    assert (result.edits, result.flaws, result.conflicts, result.unchanged) == ([], [], [], 1)
+
+
+def test_a_cell_that_both_changed_is_a_conflict_and_the_others_are_applied(show: Show, author: Author) -> None:
+    header, row = exported_rows()
+    edit_show(show.pk, {"override": "SKIP", "tags": ["theirs"], "listed_on": ["a"]}, author)
+    row[header.index("override")] = "Y"
+    row[header.index("listed_on")] = "a"  # the same on both sides
+    row[header.index("description")] = "Mine."
+
+    result = compared(header, row)
+
+    [edit] = result.edits
+    assert edit["values"] == {"description": "Mine."}
+    [conflict] = result.conflicts
+    assert (conflict.row, conflict.column, conflict.value) == (2, "Override", "Y")
+    assert conflict.reason.startswith("editor changed it to “SKIP” at ")
+    edit_show(show.pk, edit["values"], author, version=edit["version"])  # is not refused
+
+
+def test_a_row_of_conflicts_alone_is_counted_as_one(show: Show, author: Author) -> None:
+    rows = ["id", "version", "override"], [str(show.pk), "0", "Y"]
+    edit_show(show.pk, {"override": "SKIP"}, author)
+
+    result = compared(*rows)
+
+    assert (result.edits, result.unchanged, result.conflicting, result.rows) == ([], 0, 1, 1)
+
+
+def test_what_somebody_set_and_set_back_is_no_conflict(show: Show, author: Author) -> None:
+    for override in ("SKIP", ""):
+        edit_show(show.pk, {"override": override}, author)
+
+    result = compared(["id", "version", "override"], [str(show.pk), 0.0, "Y"])
+
+    assert [(edit["values"], edit["version"]) for edit in result.edits] == [({"override": "Y"}, version_of(show.pk))]
+
+
+def test_without_a_version_a_row_is_compared_with_the_show_as_it_is(show: Show, author: Author) -> None:
+    edit_show(show.pk, {"override": "SKIP"}, author)
+
+    result = compared(["id", "version", "override"], [str(show.pk), "", ""])
+
+    assert [edit["values"] for edit in result.edits] == [{"override": ""}]
+
+
+def test_a_version_that_is_none_is_refused(show: Show) -> None:
+    assert reasons(compared(["id", "version"], [str(show.pk), "1.2E+05"])) == [
+        (2, "Version", "Leave the version as the export wrote it, or empty the cell.")
+    ]
+
+
+def test_500_old_rows_cost_two_queries(author: Author, django_assert_num_queries: Any) -> None:
+    shows = Show.objects.bulk_create([Show(name=f"Show {number}") for number in range(500)])
+    Change.objects.bulk_create(
+        [Change(show=show, kind="updated", fields={"override": ["Y", ""]}, user=author.user) for show in shows]
+    )
+
+    with django_assert_num_queries(2):
+        result = compared(["id", "version", "override"], *([str(show.pk), 0, "Y"] for show in shows))
+
+    assert (result.unchanged, result.edits) == (500, [])
 
 
 def test_a_new_show_needs_a_name() -> None:
@@ -195,7 +306,7 @@ def test_every_flaw_of_a_row_is_named_with_its_value(show: Show) -> None:
         (2, "Name", "=A1", "A formula."),
         (2, "Override", "maybe", "Empty, SKIP, Y, or a minimum number of episodes."),
         (2, "Premiere date", "31.5.2000", "Write a date like 2026-01-31."),
-        (2, "TMDb id", "x" * 79 + "…", "Write a whole number, like 55555."),
+        (2, "TMDb id", "x" * 79 + "…", "A TMDb id is a number from 1."),
     ]
     assert (result.bad, result.edits) == (1, [])
 

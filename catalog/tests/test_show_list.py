@@ -18,7 +18,7 @@ from catalog.admin import paginator
 from catalog.admin.columns import all_columns
 from catalog.changes import Author
 from catalog.edits import edit_show
-from catalog.models import Change, Network, SavedView, Show, ShowNetwork, ShowWatchProvider, WatchProvider
+from catalog.models import Batch, Change, Network, SavedView, Show, ShowNetwork, ShowWatchProvider, WatchProvider
 from catalog.trash import delete_show
 
 pytestmark = pytest.mark.django_db
@@ -526,8 +526,7 @@ def test_an_action_over_the_whole_filter_reaches_no_other_show(desk: Client) -> 
         {"action": "decide_no_matches", "_selected_action": [str(shows[0].pk)], "select_across": "1", "index": "0"},
     )
 
-    assert Show.objects.filter(locked_fields=["tmdb_id"]).count() == 103
-    assert Show.objects.get(name="Other").locked_fields == []
+    assert {edit["name"] for edit in Batch.objects.get().plan["edits"]} == {show.name for show in shows}
 
 
 def test_an_action_over_a_filter_that_is_not_understood_reaches_none(desk: Client) -> None:
@@ -538,8 +537,35 @@ def test_an_action_over_a_filter_that_is_not_understood_reaches_none(desk: Clien
         {"action": "decide_no_matches", "_selected_action": [str(shows[0].pk)], "select_across": "1", "index": "0"},
     )
 
-    assert not Show.objects.exclude(locked_fields=[]).exists()
+    assert not Batch.objects.filter(total__gt=0).exists()
 
 
 def test_the_search_of_all_pages_finds_shows_like_the_list(desk: Client, show: Show) -> None:
     assert "Below Deck" in desk.get("/admin/search/?s=tt2342&extended=1").content.decode()
+
+
+def test_a_filter_that_is_asked_twice_is_refused_at_its_field(desk: Client, show: Show) -> None:
+    Show.objects.update(tmdb_status="Ended")
+
+    page = desk.get(f"{SHOWS}?status=Ended&status=Canceled")
+
+    assert listed(page) == []
+    assert page.context["cl"].errors == {"status": ["It is asked for “Ended” and “Canceled”: one answer is possible."]}
+    assert listed(desk.get(f"{SHOWS}?status=Ended&status=Ended")) == ["Below Deck"]
+
+
+def test_rare_filters_are_folded_away_until_they_are_asked(desk: Client, show: Show) -> None:
+    folded, asked, wrong = (
+        desk.get(f"{SHOWS}{query}").content.decode() for query in ("", "?needs=none", "?region=nowhere")
+    )
+
+    assert '<details class="grid-more">' in folded
+    assert '<details class="grid-more" open>' in asked
+    assert '<details class="grid-more" open>' in wrong
+    assert "<title>Shows" in " ".join(folded.split()).replace("<title> ", "<title>")
+
+
+def test_deleting_is_the_last_of_the_actions(desk: Client, show: Show) -> None:
+    actions = [value for value, _ in desk.get(SHOWS).context["action_form"].fields["action"].choices]
+
+    assert actions[-1] == "delete_selected"

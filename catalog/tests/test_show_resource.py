@@ -8,12 +8,14 @@ from django.core.exceptions import ValidationError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catalog.changes import VOLATILE_FIELDS
 from catalog.file_formats import read_sheet
 from catalog.locks import EDITABLE
 from catalog.models import Network, ProductionCompany, Show, ShowNetwork, ShowProductionCompany
 from catalog.sheet import FileProblem, Unreadable
 from catalog.show_resource import (
     COLUMNS,
+    KEYS,
     READ_ONLY,
     WRITABLE,
     ShowResource,
@@ -84,6 +86,11 @@ def test_a_value_is_written_and_read_back(name: str, value: Any, cell: Any) -> N
         ("tmdb_id", "55555.0", 55555),
         ("tmdb_id", " 55555 ", 55555),
         ("imdb_id", " tt2342499", "tt2342499"),
+        ("imdb_id", "https://www.imdb.com/title/tt0239195/?ref_=fn_al", "tt0239195"),
+        ("imdb_id", "m.imdb.com/de/title/tt0239195", "tt0239195"),
+        ("tmdb_id", "https://www.themoviedb.org/tv/14658-survivor", 14658),
+        ("wikidata_id", "Q239195", "Q239195"),
+        ("instagram_id", "a_b.c-1", "a_b.c-1"),
         ("override", 3, "3"),
         ("override", 3.0, "3"),
         ("override", "3.0", "3"),
@@ -119,13 +126,24 @@ def test_what_spreadsheets_make_of_values_is_read_right(name: str, cell: Any, va
         ("tags", "a; b\x00", "can't be stored"),
         ("description", "a" * 32_768, "32,768 characters"),
         ("tmdb_id", "0", "a number from 1"),
-        ("tmdb_id", "-5", "greater than or equal to 0"),
-        ("tmdb_id", "x1", "Write a whole number"),
-        ("tmdb_id", 5.5, "Write a whole number"),
-        ("tmdb_id", True, "Write a whole number"),
-        ("tmdb_id", "1.2E+05", "Write a whole number"),
-        ("tmdb_id", "9" * 19, "less than or equal to"),
-        ("tmdb_id", "9" * 5000, "Write a whole number"),
+        ("tmdb_id", "-5", "a number from 1"),
+        ("tmdb_id", "x1", "a number from 1"),
+        ("tmdb_id", 5.5, "a number from 1"),
+        ("tmdb_id", True, "a number from 1"),
+        ("tmdb_id", "1.2E+05", "a number from 1"),
+        ("tmdb_id", "9" * 19, "a number from 1"),
+        ("tmdb_id", "9" * 30, "a number from 1"),
+        ("tmdb_id", "9" * 5000, "a number from 1"),
+        ("tvdb_id", 5.5, "Write a whole number"),
+        ("tvdb_id", True, "Write a whole number"),
+        ("imdb_rating_value", 11, "At most 10"),
+        ("imdb_rating_value", "-1", "At least 0"),
+        ("imdb_rating_count", -1, "At least 0"),
+        ("show_total_episodes", 100_001, "At most 100,000"),
+        ("wikidata_id", "239195", "Q and digits"),
+        ("twitter_id", "https://x.com/cbs", "the account alone"),
+        ("facebook_id", "a b", "the account alone"),
+        ("instagram_id", "a" * 101, "the account alone"),
         ("show_total_seasons", "3000000000", "At most|less than or equal"),
         ("imdb_id", "1234567", "An IMDb title id is"),
         ("imdb_id", "tt" + "1" * 30, "32 characters; 22 are allowed"),
@@ -148,8 +166,9 @@ def test_what_a_field_can_not_hold_is_refused_with_its_reason(name: str, cell: A
 
 
 def test_every_editable_field_is_a_column_once() -> None:
-    assert set(WRITABLE) == EDITABLE
-    assert len(COLUMNS) == len(set(COLUMNS)) == 1 + len(EDITABLE) + len(READ_ONLY)
+    assert {*WRITABLE, *VOLATILE_FIELDS} == EDITABLE
+    assert set(READ_ONLY) >= VOLATILE_FIELDS
+    assert len(COLUMNS) == len(set(COLUMNS)) == len(KEYS) + len(WRITABLE) + len(READ_ONLY)
     assert set(ShowResource().fields) == set(COLUMNS)
 
 
@@ -157,7 +176,7 @@ def test_every_editable_field_is_a_column_once() -> None:
 
 
 def test_chosen_columns_stand_in_the_order_of_the_file_after_the_id() -> None:
-    assert in_file_order(["tags", "name"]) == ["id", "name", "tags"]
+    assert in_file_order(["tags", "name"]) == ["id", "version", "name", "tags"]
     assert in_file_order([]) == list(COLUMNS)
 
 

@@ -1,5 +1,6 @@
 """The syncs on the dashboard: how old the data is, and how the last run of each job went."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.utils import timezone
 
 from catalog.admin import desk
 from ingestion.dashboard import last_runs, stage_states, verdict_of
+from ingestion.models import SyncRun
 
 
 def syncs(request: HttpRequest) -> dict[str, Any]:
@@ -28,4 +30,9 @@ def took(finished_at: Any, started_at: Any) -> str:
     return str(max(timedelta(), timedelta(seconds=round((finished_at - started_at).total_seconds()))))
 
 
+def kinds_of_runs(run_ids: Collection[int]) -> dict[int, str]:
+    return dict(SyncRun.objects.filter(pk__in=run_ids).order_by().values_list("pk", "kind"))
+
+
+desk.run_names.append(kinds_of_runs)
 desk.sections.append(desk.Section(20, "ingestion/dashboard_syncs.html", syncs))

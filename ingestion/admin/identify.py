@@ -30,6 +30,7 @@ from ingestion.identify import (
     holders_of,
     known_of,
     look_up,
+    rejected_among,
     search,
     take_match,
 )
@@ -72,6 +73,12 @@ class Found:
     problem: str = ""
     imdb_id: str = ""  # that was pasted: it becomes the show's with the choice
     is_stored: bool = False  # found by a sync, not by this search
+    rejected: int = 0  # candidates that are left out: a person has said that they are others
+
+    @property
+    def knows_an_episode(self) -> bool:
+        """Whether TMDb has the IMDb id as that of an episode."""
+        return any(card.through_episode for card in self.cards)
 
 
 def identify_urls(model_admin: "ModelAdmin[Any]") -> list[URLPattern]:
@@ -98,6 +105,8 @@ def identify_page(model_admin: "ModelAdmin[Any]", request: HttpRequest, show_id:
     known = known_of(show)
     form = SearchForm(asked(request, show))
     found = find(show, known, form) if form.is_valid() else Found()
+    if found.is_stored or not is_asked(request):
+        leave_out_rejected(show, found)
     holders = {
         tmdb_id: held_by(holder, show)
         for tmdb_id, holder in holders_of(card.tmdb_id for card in found.cards).items()
@@ -122,9 +131,20 @@ def identify_page(model_admin: "ModelAdmin[Any]", request: HttpRequest, show_id:
 
 def asked(request: HttpRequest, show: Show) -> Mapping[str, Any]:
     """The search that the address names; of a page that is opened without one, that of the show itself."""
-    if request.GET.keys() & {"name", "year", "reference"}:
+    if is_asked(request):
         return request.GET
     return {"name": show.name, "year": show.premiere_date.year if show.premiere_date else None}
+
+
+def is_asked(request: HttpRequest) -> bool:
+    return bool(request.GET.keys() & {"name", "year", "reference"})
+
+
+def leave_out_rejected(show: Show, found: Found) -> None:
+    """Of what nobody has searched for, takes away what was rejected for this show; a search finds it again."""
+    rejected = rejected_among((show.pk, card.tmdb_id) for card in found.cards)
+    kept = [card for card in found.cards if (show.pk, card.tmdb_id) not in rejected]
+    found.cards, found.rejected = kept, len(found.cards) - len(kept)
 
 
 def find(show: Show, known: Known, form: SearchForm) -> Found:
@@ -135,10 +155,10 @@ def find(show: Show, known: Known, form: SearchForm) -> Found:
         name, year = form.cleaned_data["name"], form.cleaned_data["year"]
         cards = [card_of(candidate) for candidate in search(known, name, year)]
         if cards or year is None:
-            return Found(cards, note="" if cards else f"TMDb knows no series {name!r}.")
+            return Found(cards, note="" if cards else f"TMDb knows no series “{name}”.")
         cards = [card_of(candidate) for candidate in search(known, name, None)]
         of_any = "; these are of any year" if cards else ", nor of any other year"
-        return Found(cards, note=f"TMDb knows no series {name!r} of {year}{of_any}.")
+        return Found(cards, note=f"TMDb knows no series “{name}” of {year}{of_any}.")
     except CantAsk as error:
         stored = [card_of_row(row) for row in show.resolution_candidates.all()]
         return Found(stored, problem=str(error), is_stored=bool(stored))

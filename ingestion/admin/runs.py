@@ -20,6 +20,7 @@ from unfold.admin import TabularInline
 from catalog.admin.read_only import ReadOnlyAdmin
 from catalog.admin.text import badge
 from catalog.models import Change
+from catalog.revert_scope import is_running
 from catalog.sync_queue import queue_sync
 from ingestion.admin.panels import GRADES
 from ingestion.models import ResolutionCandidate, SyncFailure, SyncRun, SyncState
@@ -174,6 +175,14 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return format_html_join(SafeString("<br>"), "{}: {}", lines) or "none: the usual ones"
 
 
+def still_runs(run_id: int) -> bool:
+    run = SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING).first()
+    return run is not None and not close_if_dead(run)
+
+
+is_running.append(still_runs)  # what goes on is not reverted
+
+
 def run_links(request: HttpRequest, run_id: int) -> list[dict[str, str]]:
     """Where a run's page leads: to the changes it made, and to their revert for those who may."""
     if run_id >= 2**63:
@@ -187,8 +196,7 @@ def run_links(request: HttpRequest, run_id: int) -> list[dict[str, str]]:
             "url": f"{reverse('admin:catalog_change_changelist')}?run_id={run_id}",
         }
     ]
-    is_running = SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING).exists()
-    if request.user.has_perm("catalog.revert_run") and not is_running:
+    if request.user.has_perm("catalog.revert_run") and not still_runs(run_id):
         links.append({"label": "Revert this run", "url": reverse("admin:catalog_run_revert", args=(run_id,))})
     return links
 

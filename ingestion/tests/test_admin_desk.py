@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from catalog.admin import desk as registry
 from catalog.admin.desk import find_queue, open_counts
@@ -56,8 +57,8 @@ def make_candidate_row(show: Show, tmdb_id: int, name: str, score: float, **colu
     )
 
 
-def send(desk: Client, show: Show, action: str) -> Any:
-    sent = {"queue": "unresolved", "key": str(show.pk), "do": "act", "action": action}
+def send(desk: Client, show: Show, action: str, **data: str) -> Any:
+    sent = {"queue": "unresolved", "key": str(show.pk), "do": "act", "action": action, **data}
     return desk.post(INBOX, sent, follow=True)
 
 
@@ -138,7 +139,7 @@ def test_a_candidate_that_another_show_is_can_not_be_accepted(desk: Client, show
 
     page = desk.get(INBOX)
 
-    assert actions_on(page) == ["accept-99", "none"]
+    assert actions_on(page) == ["reject-14658", "accept-99", "reject-99", "none"]
     assert f'Already that of <a class="review-link" href="/admin/catalog/show/{other.pk}/change/">' in html_of(page)
 
 
@@ -151,12 +152,78 @@ def test_at_most_six_candidates_are_shown(desk: Client, show: Show) -> None:
 
 def test_a_show_without_an_imdb_id_waits_and_can_be_decided_to_have_none(desk: Client) -> None:
     show = make_show(name="Running Man", needs_imdb_resolution=True)
-    assert actions_on(desk.get(INBOX)) == ["no-imdb"]
+    assert actions_on(desk.get(INBOX)) == ["imdb", "no-imdb"]
 
     send(desk, show, "no-imdb")
 
     show.refresh_from_db()
     assert (show.needs_imdb_resolution, show.locked_fields) == (False, ["imdb_id"])
+
+
+def test_an_imdb_id_is_pasted_in_the_inbox(desk: Client, editor: Any) -> None:
+    show = make_show(name="Running Man", needs_imdb_resolution=True)
+
+    page = send(desk, show, "imdb", text=" https://www.imdb.com/title/tt2185037/?ref_=x ")
+
+    show.refresh_from_db()
+    assert (show.imdb_id, show.needs_imdb_resolution, show.locked_fields) == ("tt2185037", False, ["imdb_id"])
+    assert Change.objects.get().user == editor
+    assert page.context["cards"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "names no series"),
+        (EVIL, "names no series"),
+        ("tt" + "1" * 21, "names no series"),
+        ("32390", "This is an id of TMDb"),
+        ("tt7654321", "already that of Twin"),
+    ],
+)
+def test_a_text_that_is_no_free_imdb_id_is_told_at_its_field(desk: Client, text: str, said: str) -> None:
+    make_show(name="Twin", imdb_id="tt7654321")
+    show = make_show(name="Running Man", needs_imdb_resolution=True)
+
+    page = send(desk, show, "imdb", text=text)
+
+    assert page.status_code == 200
+    html = html_of(page)
+    error = html.partition('<p class="review-error" id="text-1-error">')[2].partition("</p>")[0]
+    assert said in error
+    assert f'value="{escape(text)}" aria-invalid="true" aria-describedby="text-1-error"' in html
+    assert EVIL not in html
+    assert not Change.objects.exists()
+
+
+def test_one_candidate_is_rejected_and_the_others_stay(desk: Client, show: Show) -> None:
+    page = send(desk, show, "reject-14658")
+
+    assert actions_on(page) == ["accept-99", "reject-99", "none"]
+    assert "1 more was rejected" in html_of(page)
+    assert "What is put off or left" not in messages_of(page)
+    assert "not offered" in messages_of(send(desk, show, "accept-14658"))
+    assert "The only candidate was" not in html_of(page)
+    assert "All candidates were rejected" in html_of(send(desk, show, "reject-99"))
+    show.refresh_from_db()
+    assert show.tmdb_id is None
+    assert not Change.objects.exists()
+
+
+def test_digits_are_the_numbers_of_candidates_and_letters_all_else(desk: Client, show: Show) -> None:
+    Show.objects.filter(pk=show.pk).update(needs_imdb_resolution=True)
+    make_show(tmdb_id=14658)
+    make_candidate_row(show, 98, "Survivor", 0.5)
+
+    [card] = desk.get(INBOX).context["cards"]
+
+    assert [(action.name, action.key, action.doubtful) for action in card.item.actions if action.key] == [
+        ("accept-98", "2", False),
+        ("accept-99", "3", True),
+        ("none", "n", False),
+        ("imdb", "p", False),
+        ("no-imdb", "i", False),
+    ]
 
 
 def test_only_living_shows_that_wait_are_in_the_queue(show: Show) -> None:

@@ -16,7 +16,7 @@ from catalog.trash import delete_show
 from demo.replies import demo_shows
 from demo.upstream import Reply, Upstream
 from ingestion import identify
-from ingestion.identify import CantAsk, decide_no_imdb, look_up, search, take_match
+from ingestion.identify import CantAsk, decide_no_imdb, look_up, reject, search, take_match
 from ingestion.matching import Known
 from ingestion.models import ResolutionCandidate
 from ingestion.references import Reference
@@ -199,7 +199,7 @@ def test_a_name_that_nobody_has_says_so(desk: Client, tmdb: Upstream, show: Show
     page = desk.get(page_of(show), {"name": "Qwertz"})
 
     assert ids_on(page) == []
-    assert "TMDb knows no series &#x27;Qwertz&#x27;" in html_of(page)
+    assert "TMDb knows no series “Qwertz”" in html_of(page)
 
 
 @pytest.mark.parametrize(
@@ -338,11 +338,35 @@ def test_the_imdb_id_of_an_episode_is_not_taken_for_the_shows(desk: Client, show
 
     assert ids_on(page) == [SURVIVOR]
     assert f'name="pick" value="{SURVIVOR}">' in html_of(page)
+    assert "though TMDb has it as an episode" in html_of(page)
+
+
+def test_a_pasted_imdb_id_can_be_taken_without_the_show_that_tmdb_has_it_for(
+    desk: Client, show: Show, tmdb: Upstream
+) -> None:
+    page = desk.get(page_of(show), {"reference": "tt0239195"})
+
+    assert ids_on(page) == [SURVIVOR]
+    assert 'value="tt0239195">Take tt0239195 alone' in html_of(page)
+
+
+def test_what_was_rejected_is_left_out_until_somebody_searches_for_it(
+    desk: Client, show: Show, editor: Any, tmdb: Upstream
+) -> None:
+    other = make_show(name="Survivor", tmdb_id=None, needs_tmdb_resolution=True)
+    reject(show.pk, SURVIVOR, editor)
+
+    page = desk.get(page_of(show))
+
+    assert ids_on(page) == []
+    assert "1 candidate that somebody has rejected for this show is left out" in html_of(page)
+    assert ids_on(desk.get(page_of(show), {"name": "Survivor"})) == [SURVIVOR]
+    assert ids_on(desk.get(page_of(other))) == [SURVIVOR]
 
 
 def test_an_imdb_id_that_tmdb_does_not_know_can_be_taken_alone(desk: Client, show: Show, tmdb: Upstream) -> None:
     page = desk.get(page_of(show), {"reference": "tt5555555"})
-    assert 'value="tt5555555">' in html_of(page)
+    assert 'value="tt5555555">Take tt5555555 alone' in html_of(page)
 
     choose(desk, show, "tt5555555")
 

@@ -35,6 +35,8 @@ NONE = [
     "1.5",
     "1 2",
     "tt12",
+    "tt" + "1" * 21,
+    "https://www.imdb.com/title/tt" + "1" * 21,
     "nm0000001",
     "٣٢٣٩٠",
     str(MAX_ID + 1),

@@ -1,15 +1,20 @@
 """Whatever a run changed, reverting it brings back what was before, but for what people have changed since."""
 
 import copy
+import os
+import re
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db.models import Max
+from django.utils import timezone
+from django_q.models import OrmQ
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.changes import Author
-from catalog.edits import edit_show, lock_show
+from catalog.edits import edit_show, lock_show, unlock_show
 from catalog.models import (
     Change,
     PastWatchProvider,
@@ -21,7 +26,9 @@ from catalog.models import (
 )
 from catalog.revert import changes_of, revert
 from catalog.revert_plan import plan_revert
+from demo.replies import demo_shows
 from demo.upstream import Upstream
+from ingestion.identify import take_match
 from ingestion.models import ResolutionCandidate, SyncRun, SyncState
 from ingestion.options import Options
 from ingestion.sync import sync_shows
@@ -276,14 +283,158 @@ def test_another_place_or_link_of_an_offer_is_told_and_not_taken_back(upstream: 
     assert WatchProvider.objects.count() == 2
 
 
-def test_a_lock_that_somebody_set_since_stays_on_the_value_that_comes_back(upstream: Upstream, author: Author) -> None:
+def test_a_value_that_somebody_has_locked_since_stays(upstream: Upstream, author: Author) -> None:
     [show] = fresh(upstream, 1)
     sync()
     move(upstream, [(0, WAYS[0], 0)])
     run_id = sync()
-    lock_show(show.pk, ["name"], author)
+    lock = lock_show(show.pk, ["name"], author)
 
+    [conflict] = plan_revert(changes_of({"run": run_id})).conflicts
     revert({"run": run_id}, author, lock=False)
 
+    assert (conflict.field, conflict.change) == ("name", lock)
+    assert re.fullmatch(r"editor locked Name at ..:.. UTC: it stays\.", conflict.reason)
     show.refresh_from_db()
-    assert (show.name, show.locked_fields, show.upstream_values) == ("Island 1001", ["name"], {"name": "Another"})
+    assert (show.name, show.locked_fields, show.upstream_values) == ("Another", ["name"], {"name": "Another"})
+    assert show.tmdb_name == "Island 1001"
+
+
+# --- a wrong match
+
+
+OURS, THEIRS = 45, 14658  # Top Gear is taken for Survivor
+
+
+@pytest.fixture
+def waiting(upstream: Upstream) -> Show:
+    """A show that waits for its id: the one that its IMDb id leads to is called quite otherwise."""
+    upstream.shows = demo_shows()
+    show = Show.objects.create(name="Top Gear", imdb_id="tt0239195", description="Ours.", tags=["ours"])
+    sync_shows(Options(), kind="sync_shows")
+    show.refresh_from_db()
+    assert (show.needs_tmdb_resolution, show.tmdb_id) == (True, None)
+    return show
+
+
+def accept(show: Show, tmdb_id: int, author: Author) -> Change:
+    change = edit_show(show.pk, {"tmdb_id": tmdb_id}, author)
+    assert change is not None
+    return change
+
+
+def test_reverting_a_wrong_match_takes_what_syncs_brought_under_it_along(
+    upstream: Upstream, author: Author, waiting: Show
+) -> None:
+    edit_show(waiting.pk, {"tvdb_id": 7}, author)  # locked: what the other show says is kept beside it
+    before, candidates = contents(), set(ResolutionCandidate.objects.values_list("tmdb_id", flat=True))
+    assert THEIRS in candidates
+    match = accept(waiting, THEIRS, author)
+    sync()
+    upstream.shows[THEIRS]["overview"] = "Changed since."
+    sync()
+    waiting.refresh_from_db()
+    assert (waiting.name, waiting.description, waiting.tmdb_id) == ("Survivor", "Changed since.", THEIRS)
+    after = contents()
+
+    plan = plan_revert(changes_of({"change": match.pk}))
+    batch = revert({"change": match.pk}, author, lock=False)
+
+    assert (plan.conflicts, batch.failures, batch.status) == ([], [], "done")
+    assert contents() == before
+    waiting.refresh_from_db()
+    assert (waiting.needs_tmdb_resolution, waiting.tmdb_id, waiting.locked_fields) == (True, None, ["tvdb_id"])
+    report = sync_shows(Options(), kind="sync_shows")
+    waiting.refresh_from_db()
+    assert (waiting.name, waiting.tmdb_id, waiting.needs_tmdb_resolution) == ("Top Gear", None, True), report
+    assert set(ResolutionCandidate.objects.values_list("tmdb_id", flat=True)) == candidates
+
+    revert({"batch": batch.pk}, author, lock=False)
+    assert drop_times(contents())["networks"] == after["networks"]
+    waiting.refresh_from_db()
+    assert (waiting.name, waiting.tmdb_id, waiting.locked_fields) == ("Survivor", THEIRS, ["tmdb_id", "tvdb_id"])
+
+
+def test_what_a_person_did_after_a_wrong_match_stays_and_an_older_edit_can_be_reverted_next(
+    upstream: Upstream, author: Author, waiting: Show
+) -> None:
+    older = edit_show(waiting.pk, {"description": "Ours, twice."}, author)
+    unlock_show(waiting.pk, ["description"], author)
+    match = accept(waiting, THEIRS, author)
+    sync()
+    newer = edit_show(waiting.pk, {"name": "Mine"}, author)
+
+    plan = plan_revert(changes_of({"change": match.pk}))
+    revert({"change": match.pk}, author, lock=False)
+
+    assert [(conflict.field, conflict.change) for conflict in plan.conflicts] == [("name", newer)]
+    waiting.refresh_from_db()
+    assert (waiting.name, waiting.tmdb_id, waiting.tmdb_name) == ("Mine", None, None)
+    assert older is not None
+    assert plan_revert(changes_of({"change": older.pk})).conflicts == []
+
+
+def test_a_match_that_somebody_decided_on_since_takes_nothing_along(
+    upstream: Upstream, author: Author, waiting: Show
+) -> None:
+    match = accept(waiting, THEIRS, author)
+    sync()
+    accept(waiting, OURS, author)
+    sync()
+    before = contents()
+
+    plan = plan_revert(changes_of({"change": match.pk}))
+    revert({"change": match.pk}, author, lock=False)
+
+    assert [conflict.field for conflict in plan.conflicts] == ["tmdb_id"]
+    assert contents() == before
+
+
+def test_a_match_that_a_run_made_and_somebody_confirmed_stays(
+    upstream: Upstream, author: Author, django_capture_on_commit_callbacks: Any
+) -> None:
+    upstream.shows = demo_shows()
+    show = Show.objects.create(name="Survivor", imdb_id="tt0239195", needs_tmdb_resolution=True)
+    run_id = sync()
+    assert Show.objects.get(pk=show.pk).tmdb_id == THEIRS
+    confirmation = take_match(show.pk, author, tmdb_id=THEIRS)
+
+    plan = plan_revert(changes_of({"run": run_id}))
+    revert({"run": run_id}, author, lock=False)
+
+    assert [(conflict.field, conflict.change) for conflict in plan.conflicts] == [("tmdb_id", confirmation)]
+    assert "editor locked TMDb id" in plan.conflicts[0].reason
+    show.refresh_from_db()
+    assert (show.tmdb_id, show.locked_fields, show.needs_tmdb_resolution) == (THEIRS, ["tmdb_id"], False)
+    assert show.tmdb_name is None
+
+
+def test_a_show_that_gets_its_former_id_back_is_synced(
+    upstream: Upstream, author: Author, django_capture_on_commit_callbacks: Any
+) -> None:
+    first, second = world(upstream, 2)
+    sync()
+    gone = accept(second, 9, author)
+    for change, queued in ((gone, [str(second.pk)]), (edit_show(first.pk, {"name": "Mine"}, author), None)):
+        assert change is not None
+        with django_capture_on_commit_callbacks(execute=True):
+            batch = revert({"change": change.pk}, author, lock=False)
+        tasks = [(task.func(), task.task["kwargs"].get("show_ids")) for task in OrmQ.objects.all()]
+        assert tasks == ([("ingestion.tasks.sync_shows", queued)] if queued else [])
+        assert batch.plan.get("synced") == (1 if queued else None)
+        OrmQ.objects.all().delete()
+
+
+def test_a_run_that_is_still_going_on_is_not_reverted(upstream: Upstream, author: Author) -> None:
+    fresh(upstream, 1)
+    run_id = sync()
+    now = timezone.now()
+    SyncRun.objects.filter(pk=run_id).update(status="running", heartbeat_at=now, pid=os.getpid())
+    changes = Change.objects.count()
+
+    with pytest.raises(ValidationError, match="still going on"):
+        revert({"run": run_id}, author, lock=False)
+
+    assert Change.objects.count() == changes
+    SyncRun.objects.filter(pk=run_id).update(status="stopped")
+    assert revert({"run": run_id}, author, lock=False).status == "done"

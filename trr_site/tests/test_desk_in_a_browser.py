@@ -186,7 +186,7 @@ def test_duplicates_are_merged_and_the_merge_undone(desk: Browser, shows: list[S
     desk.click("input[name='pick_description'][value='source']")
     desk.fill("merge_reason", "the same show, twice in the old sheet")
 
-    desk.click_text("Merge into The Challenge")
+    desk.click(".merge-form button.primary")
 
     wait_for(desk, lambda: Show.all_objects.get(pk=goes.pk).merged_into_id == stays.pk)
     assert Show.objects.get(pk=stays.pk).description == "MTV's own."

@@ -99,7 +99,8 @@
         const at = { row: 0, column: column("name") };
         const anchor = { ...at }; // the other corner of what is selected
         const refusals = new Map(); // cell -> { value, answer }
-        const steps = []; // what was saved from this page, to undo it
+        const steps = []; // what was saved from this page, as the server takes it to undo it
+        const reasonField = document.getElementById("grid-reason") ?? { value: "" };
         let queue = Promise.resolve();
         let waiting = 0; // cells on their way
         let leaving = false; // the next Tab leaves the grid
@@ -167,6 +168,12 @@
             Home: (far) => [far ? 0 : at.row, 0],
             End: (far) => [far ? rows.length - 1 : at.row, heads.length - 1],
         };
+
+        // Whatever brought the focus to a cell, that is the one that keys are meant for.
+        table.tBodies[0].addEventListener("focusin", (event) => {
+            const cell = event.target.closest("td, th");
+            if (cell && cell !== current()) go(rows.indexOf(rowOf(cell)), cell.cellIndex, { focus: false });
+        });
 
         table.tBodies[0].addEventListener("keydown", (event) => {
             if (event.target.classList.contains("grid-input")) return;
@@ -351,7 +358,8 @@
         }
 
         /** Shows the new values at once and saves those that differ, one request after the other. */
-        function change(edits, { undoable = true, again = false, note = "" } = {}) {
+        function change(edits, { again = false, note = "" } = {}) {
+            const why = reasonField.value.trim();
             const wanted = edits.filter(({ cell, value }) => again || value !== held(cell));
             if (!wanted.length) {
                 if (note) say(note.trim());
@@ -372,54 +380,53 @@
             if (!sent.length) return queue;
             waiting += sent.length;
             say(`Saving ${plural(sent.length, "cell")}…`);
-            queue = queue.then(() => send(sent, undoable, note)).finally(() => { waiting -= sent.length; });
+            queue = queue.then(() => send(sent, why, note)).finally(() => { waiting -= sent.length; });
             return queue;
         }
 
-        async function send(edits, undoable, note) {
-            const before = new Map(edits.map(({ cell }) => [cell, cell.dataset.value]));
+        async function send(edits, why, note) {
             const body = edits.map(({ cell, value }) => ({
                 id: cell.dataset.id,
                 version: Number(rowOf(cell).dataset.version),
                 field: cell.dataset.field,
                 value,
             }));
-            const answers = await post(body);
-            if (typeof answers === "string") {
-                for (const { cell, value } of edits) refuse(cell, value, { error: answers, again: true });
+            const reply = await post(table.dataset.url, { edits: body, reason: why });
+            if (typeof reply === "string") {
+                for (const { cell, value } of edits) refuse(cell, value, { error: reply, again: true });
                 listRefusals();
                 say("Nothing was saved.");
                 return;
             }
-            const step = [];
-            for (const answer of answers) {
+            let saved = 0;
+            for (const answer of reply.rows) {
                 const mine = edits.filter(({ cell }) => cell.dataset.id === answer.id);
                 if (answer.ok) {
                     settle(byId.get(answer.id), answer, mine);
-                    step.push(...mine.map(({ cell }) => ({ cell, value: before.get(cell) })));
+                    saved += mine.length;
                 } else {
                     for (const { cell, value } of mine) refuse(cell, value, answer);
                 }
             }
-            const done = step.filter(({ cell, value }) => cell.dataset.value !== value);
-            if (undoable && done.length) steps.push(done);
+            const changes = reply.rows.map((answer) => answer.change).filter(Boolean);
+            if (changes.length) steps.push(reply.batch ? { batch: reply.batch } : { changes });
             listRefusals();
-            const refused = edits.length - step.length;
-            say(`${refused ? `${plural(refused, "cell")} refused, ${step.length} saved.` : `Saved ${plural(step.length, "cell")}.`}${note}`);
+            const refused = edits.length - saved;
+            say(`${refused ? `${plural(refused, "cell")} refused, ${saved} saved.` : `Saved ${plural(saved, "cell")}.`}${note}`);
         }
 
-        /** The rows' answers, or in words why there is none. */
-        async function post(edits) {
+        /** What the server answers, or in words why it does not. */
+        async function post(url, body) {
             try {
-                const response = await fetch(table.dataset.url, {
+                const response = await fetch(url, {
                     method: "POST",
                     headers: { "Content-Type": "application/json", "X-CSRFToken": token },
-                    body: JSON.stringify({ edits, reason: "" }),
+                    body: JSON.stringify(body),
                     redirect: "manual",
                 });
                 if (response.type === "opaqueredirect") return "You are logged out. Log in in another tab, then try again.";
                 const isJson = (response.headers.get("Content-Type") ?? "").startsWith("application/json");
-                if (response.ok && isJson) return (await response.json()).rows;
+                if (response.ok && isJson) return await response.json();
                 if (isJson) return (await response.json()).detail;
                 if (response.status === 403) return "The session has changed. Load the page again, then try again.";
                 return `The server could not save it (error ${response.status}). Try again in a moment.`;
@@ -468,12 +475,28 @@
 
         function undo() {
             finishEdit();
-            queue = queue.then(() => {
-                const step = steps.pop();
-                if (!step) say("There is nothing to undo on this page.");
-                // Not awaited: it queues itself behind this.
-                else change(step, { undoable: false, note: " The last step is undone." });
-            });
+            queue = queue.then(takeBack);
+        }
+
+        /** Has the server revert the last step: the lock that it made opens too. */
+        async function takeBack() {
+            const step = steps.at(-1);
+            if (!step) {
+                say("There is nothing to undo on this page.");
+                return;
+            }
+            say("Undoing…");
+            waiting += 1;
+            const reply = await post(table.dataset.undo, step);
+            waiting -= 1;
+            if (typeof reply === "string") {
+                say(`Nothing was undone. ${reply}`);
+                return;
+            }
+            steps.pop();
+            for (const answer of reply.rows) if (answer.values) settle(byId.get(answer.id), answer, []);
+            const kept = reply.rows.filter((answer) => !answer.ok).map((answer) => answer.error);
+            say(kept.length ? `Not all of the last step is undone. ${kept.join(" ")}` : "The last step is undone.");
         }
 
         // --- what was refused

@@ -14,8 +14,10 @@
     const side = upstream();
     for (const row of rows) {
       const value = picked(row);
-      const locked = value === side ? row.dataset[`${side}Locked`] : true;
-      row.querySelector("[data-merge-note]").textContent = !row.dataset.lockable ? "" : locked ? "locked" : "follows upstream";
+      const data = row.dataset;
+      const together = data.set && value === "both"; // TMDb goes on with them unless an editor had locked one of the two
+      const locked = together ? data.targetLocked || data.sourceLocked : value === side ? data[`${side}Locked`] : true;
+      row.querySelector("[data-merge-note]").textContent = !data.lockable ? "" : locked ? "locked" : together ? "until the next sync" : "follows upstream";
     }
   };
 
@@ -26,7 +28,7 @@
     if (row === idRow) {
       for (const other of rows) {
         const byPeople = !other.dataset.lockable || other.dataset.targetLocked || other.dataset.sourceLocked;
-        if (!OWN.includes(other.dataset.mergeRow) && !byPeople && !touched.has(other)) pick(other, upstream());
+        if (!OWN.includes(other.dataset.mergeRow) && !other.dataset.set && !byPeople && !touched.has(other)) pick(other, upstream());
       }
     }
     tell();
