@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, TextFilter
 from unfold.utils import parse_date_str
 
+from catalog.admin import desk
 from catalog.locks import EDITORIAL_FIELDS, LOCKABLE_RELATIONS, RESOLUTION_FLAGS, UPSTREAM_FIELDS
 from catalog.models.change import Kind
 from catalog.values import LARGEST_ID, label
@@ -28,8 +29,16 @@ FIELDS = (
 )
 
 
+JOB = "job:"
+
+
+def job_runs() -> dict[str, Any]:
+    """The jobs that have run, by name, each with a query of the ids of its runs."""
+    return {name: runs for named in desk.jobs for name, runs in named().items()}
+
+
 class AuthorFilter(DropdownFilter):
-    """People or jobs, or one person."""
+    """People or jobs, one job by its name, or one person."""
 
     title = "author"
     parameter_name = "user__id__exact"
@@ -37,7 +46,8 @@ class AuthorFilter(DropdownFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         users = get_user_model()._default_manager.filter(is_staff=True).order_by("username")
         people = [(str(user.pk), user.get_username()) for user in users]
-        return [("people", "Any person"), ("jobs", "Any job"), *people]
+        jobs = [(f"{JOB}{name}", f"Job {name}") for name in job_runs()]
+        return [("people", "Any person"), ("jobs", "Any job"), *jobs, *people]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
@@ -45,6 +55,8 @@ class AuthorFilter(DropdownFilter):
             return queryset.filter(user__isnull=False)
         if value == "jobs":
             return queryset.filter(run_id__isnull=False)
+        if value is not None and value.startswith(JOB):
+            return queryset.filter(run_id__in=job_runs().get(value.removeprefix(JOB), ()))
         return matching(request, queryset, "user_id", value, row_id, "The author is a user's number")
 
 

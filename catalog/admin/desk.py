@@ -110,6 +110,8 @@ panels: list[Callable[[Show], SafeString]] = []  # parts of the show page
 checked: list[Callable[[Show], Mapping[str, datetime]]] = []
 # The names of jobs by the ids of their runs; a run that is not known is left out.
 run_names: list[Callable[[Collection[int]], Mapping[int, str]]] = []
+# Jobs by name, each with a query of the ids of its runs.
+jobs: list[Callable[[], Mapping[str, Any]]] = []
 # Addresses below /admin/catalog/show/, made for the show admin.
 pages: list[Callable[["ModelAdmin[Any]"], list[URLPattern]]] = []
 

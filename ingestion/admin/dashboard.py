@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -34,5 +35,16 @@ def kinds_of_runs(run_ids: Collection[int]) -> dict[int, str]:
     return dict(SyncRun.objects.filter(pk__in=run_ids).order_by().values_list("pk", "kind"))
 
 
+def jobs() -> dict[str, Any]:
+    """Each job by the first word of its kind: a sync of a selection has the selection's hash behind it."""
+    kinds = SyncRun.objects.order_by("kind").values_list("kind", flat=True).distinct()
+    names = dict.fromkeys(kind.split(" ")[0] for kind in kinds)
+    return {
+        name: SyncRun.objects.filter(Q(kind=name) | Q(kind__startswith=f"{name} ")).order_by().values("pk")
+        for name in names
+    }
+
+
 desk.run_names.append(kinds_of_runs)
+desk.jobs.append(jobs)
 desk.sections.append(desk.Section(20, "ingestion/dashboard_syncs.html", syncs))

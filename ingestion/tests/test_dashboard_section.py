@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.urls import reverse
 
-from catalog.models import Show
+from catalog.changes import Author, change_of, save_changes
+from catalog.models import Change, Show
 from ingestion.dashboard import last_runs, stage_states, verdict_of
 from ingestion.models import Stage, SyncFailure, SyncRun, SyncState
 
@@ -192,3 +194,20 @@ def test_the_whole_dashboard_costs_at_most_20_queries(
 
     with django_assert_max_num_queries(20):
         assert client.get("/admin/").status_code == 200
+
+
+def test_the_history_is_filtered_by_a_job_by_its_name(client: Client, admin_user: Any) -> None:
+    show = Show.objects.create(name="Below Deck")
+    for kind in ("sync_shows", "sync_selected 4f5a", "import_shows"):
+        run = SyncRun.objects.create(kind=kind, status="succeeded", host="host", pid=1)
+        save_changes([change_of(show.pk, Change.Kind.UPDATED, {"name": ["a", f"by {kind}"]}, Author(run_id=run.pk))])
+    client.force_login(admin_user)
+    history = reverse("admin:catalog_change_changelist")
+
+    page = client.get(f"{history}?user__id__exact=job:sync_selected").content.decode()
+
+    assert "by sync_selected 4f5a" in page
+    assert "by sync_shows" not in page
+    assert "by import_shows" not in page
+    assert "Job import_shows" in page
+    assert "by sync_shows" not in client.get(f"{history}?user__id__exact=job:gone").content.decode()

@@ -72,7 +72,7 @@ def test_a_value_that_can_not_be_is_refused_at_its_cell_and_nothing_is_saved(des
     desk.press("often", Keys.ENTER)
 
     desk.wait(lambda: "is-refused" in desk.find(cell(shows[1], "override")).get_attribute("class"))
-    assert desk.shows("Empty, SKIP, Y, or a minimum number of episodes.")
+    assert desk.shows("Write SKIP, Y, ")
     assert not Change.objects.exists()
 
 
