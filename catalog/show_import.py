@@ -13,30 +13,19 @@ from django.db.models import Q
 from catalog.batches import at
 from catalog.changes import plain
 from catalog.edits import version_subquery
+from catalog.file_headings import IDS, Headings, printable
 from catalog.models import Change, Show
 from catalog.provenance import act_of
 from catalog.revert_fields import without
 from catalog.search import name_key
-from catalog.sheet import FileProblem, FileRow, Sheet, Unreadable
-from catalog.show_resource import COLUMNS, KEYS, READ_ONLY, ShowResource, as_integer, cell_of, text_of
+from catalog.sheet import FileRow, Sheet, Unreadable
+from catalog.show_resource import KEYS, ShowResource, as_integer, cell_of, text_of
 from catalog.values import label, normal
 
 ROWS_AT_ONCE: Final = 500  # that are looked up together, in three queries
-LONGEST_SHOWN: Final = 80  # characters of a bad value
-IDS: Final = ("tmdb_id", "imdb_id")  # by which a row without `id` finds its show
 UUID_TEXT: Final = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\Z", re.IGNORECASE)
-OLD_HEADINGS: Final = {"show": "name", "imdbseriesid": "imdb_id", "tmdbseriesid": "tmdb_id"}  # of the workbook
 
 FIELDS: Final = ShowResource().fields
-
-
-@dataclass(frozen=True, slots=True)
-class Headings:
-    """Where each column stands in the file, and what of it is left alone."""
-
-    places: dict[str, int]
-    unknown: list[str]
-    read_only: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,40 +89,6 @@ class Known:
 
     by_id: dict[UUID, Any]
     by_ids: dict[tuple[str, Any], Any]
-
-
-# --- headings
-
-
-def folded(heading: str) -> str:
-    return re.sub(r"[\s_]", "", heading).casefold()
-
-
-HEADINGS: Final = OLD_HEADINGS | {folded(text): name for name in COLUMNS for text in (label(name), name)}
-
-
-def headings_of(header: Sequence[str]) -> Headings:
-    """Finds our columns by their names, their labels, or the old workbook's. Raises FileProblem."""
-    found = Headings({}, [], [])
-    for place, text in enumerate(header):
-        name = HEADINGS.get(folded(text))
-        if name is None:
-            found.unknown.append(text or f"column {place + 1}, without a heading")
-        elif name in READ_ONLY:
-            found.read_only.append(text)
-        elif name in found.places:
-            raise FileProblem(
-                f"Two columns are headed {label(name)}: columns {found.places[name] + 1} and {place + 1}."
-            )
-        else:
-            found.places[name] = place
-    if not found.places.keys() & {"id", "name", *IDS}:
-        there = ", ".join(printable(text) for text in header[:20])
-        raise FileProblem(
-            "There is no column id, imdb_id, tmdb_id or name, by which a row could mean a show. "
-            f"The first row must name the columns; it has: {there}."
-        )
-    return found
 
 
 # --- rows
@@ -346,10 +301,3 @@ def mark_namesakes(edits: list[dict[str, Any]]) -> None:
     for edit in edits:
         pk = there.get(name_key(edit["name"]))
         edit["namesake"] = None if pk is None else str(pk)
-
-
-def printable(value: Any) -> str:
-    """A cell as it can be shown and stored anywhere, cut short."""
-    text = value.text if isinstance(value, Unreadable) else text_of(value)
-    short = text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in short)

@@ -28,9 +28,10 @@ from catalog.admin.text import NOTHING
 from catalog.batches import AT_ONCE, draft, submit
 from catalog.changes import set_change
 from catalog.file_formats import read_sheet
+from catalog.file_headings import headings_of, printable
 from catalog.models import Batch, Show
 from catalog.sheet import MOST_ROWS, FileProblem
-from catalog.show_import import compare, headings_of, printable
+from catalog.show_import import compare
 from catalog.show_resource import COLUMNS, READ_ONLY
 from catalog.values import label
 

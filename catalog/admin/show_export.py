@@ -17,10 +17,11 @@ from django.utils.text import slugify
 from catalog.admin.show_list import OWN_PARAMS, ordered, parsed_order
 from catalog.admin.text import counted
 from catalog.file_formats import FORMATS
+from catalog.file_headings import printable
 from catalog.models import Show
 from catalog.sheet import FileProblem
 from catalog.show_filters import ORDER, VIEW, filtered_shows, saved_view
-from catalog.show_import import UUID_TEXT, printable
+from catalog.show_import import UUID_TEXT
 from catalog.show_resource import COLUMNS, KEYS, READ_ONLY, exported, in_file_order
 from catalog.values import label
 

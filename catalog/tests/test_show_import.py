@@ -7,9 +7,10 @@ from django.utils import timezone
 from catalog.changes import Author
 from catalog.edits import edit_show, version_of
 from catalog.file_formats import read_sheet
+from catalog.file_headings import headings_of
 from catalog.models import Change, Show
 from catalog.sheet import FileProblem, FileRow, Sheet, Unreadable
-from catalog.show_import import Comparison, compare, headings_of
+from catalog.show_import import Comparison, compare
 from catalog.show_resource import COLUMNS, exported
 from catalog.trash import delete_show
 
