@@ -6,7 +6,6 @@ A cell is made some thousand times a page, so cells are joined strings; what com
 import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from django.db.models import F, OrderBy, OuterRef, Prefetch, QuerySet, Subquery
@@ -14,8 +13,8 @@ from django.utils.html import conditional_escape, escape
 from django.utils.safestring import SafeString
 
 from catalog.admin import desk
-from catalog.admin.text import label as field_label
 from catalog.models import Network, Show, ShowNetwork
+from catalog.values import label as field_label
 
 LONGEST_TAGS = 100_000  # characters; the reader of quoted tags takes a little more
 EDITABLE: Final = ("name", "override", "tags")
@@ -121,17 +120,12 @@ def needs(show: Any) -> str:
     return f"{tmdb} {imdb}".strip()
 
 
-@cache
-def lock_label(name: str) -> str:
-    return field_label(name)
-
-
 def locks(show: Any) -> str:
     """A padlock, how many fields it stands for, and which ones."""
     names = show.locked_fields
     if not names:
         return ""
-    listed = escape(", ".join(map(lock_label, names)))
+    listed = escape(", ".join(map(field_label, names)))
     return (
         f'<span class="grid-locks" title="{listed}"><span class="material-symbols-outlined" aria-hidden="true">lock'
         f'</span>{len(names)}<span class="grid-said"> locked: {listed}</span></span>'

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from catalog.models import Change
-from catalog.values import label as label
+from catalog.values import label
 
 LONGEST = 80  # characters of one value
 FEW = 5  # items of a set that are named
