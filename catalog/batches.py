@@ -5,7 +5,7 @@ was read: whatever is killed, delivered twice or clicked twice, each edit is mad
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NotRequired, TypedDict
@@ -112,15 +112,23 @@ def queue(batch: Batch) -> None:
 def apply(batch: Batch) -> Batch:
     """Makes the edits of a submitted batch that have not been made yet, each in its own transaction.
 
-    What fails is noted with its reason and stops no other. Returns when all is done, or when another worker
-    turns out to be doing the same; does nothing for a draft and for a batch that is done. A database that
-    fails as such raises, with all that was saved still true: call it again.
+    What fails is noted with its reason and stops no other.
+    """
+    return carry_on(batch, apply_edits)
+
+
+def carry_on(batch: Batch, work: Callable[[Batch, "Progress"], None]) -> Batch:
+    """Has `work` do what is left of a submitted batch.
+
+    Returns when all is done, or when another worker turns out to be doing the same; does nothing for a draft
+    and for a batch that is done. A database that fails as such raises, with all that was saved still true:
+    call it again.
     """
     unfinished = (Batch.Status.QUEUED, Batch.Status.RUNNING)
     if Batch.objects.filter(pk=batch.pk, status__in=unfinished).update(status=Batch.Status.RUNNING):
         current = Batch.objects.select_related("user").get(pk=batch.pk)
         try:
-            apply_edits(current, Progress(current))
+            work(current, Progress(current))
         except TakenOver:
             logger.info("batch %s is being applied by another worker", batch.pk)
     batch.refresh_from_db()

@@ -21,7 +21,7 @@ from catalog.models.change import Kind
 from catalog.moving import NAMES, change_of_rows, content, move, relations, rows_of, rows_to_move, table
 from catalog.picks import Decided, check_picks, decide, pick_of, put_back, with_flags
 from catalog.returning import Returning, bring_back, rows_to_return
-from catalog.trash import NAMING_FIELDS
+from catalog.trash import naming
 from catalog.values import field_of, label
 
 # An id that no two shows may have -> what was fetched by it, and goes where it goes.
@@ -128,8 +128,8 @@ def unmerge(batch: Batch, author: Author) -> list[str]:
     save_pair(source, target, undoing.was, columns, decided.values)
 
     close(undo, 2 if changes else 1)
-    told = {name: value_change(None, getattr(source, name)) for name in NAMING_FIELDS if getattr(source, name)}
-    told |= {"merged_into": [str(target.pk), None]}
+    told: dict[str, Any] = {name: value_change(None, value) for name, value in naming(source).items()}
+    told["merged_into"] = [str(target.pk), None]
     by = Author(user=author.user, reason=undo.reason, batch_id=undo.pk)
     tell([(source, Kind.CREATED, told), (target, Kind.UPDATED, changes)], by)
     return undoing.left

@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, transacti
 from django.db.models import Q, QuerySet
 from django_q.tasks import async_task
 
-from catalog.batches import AT_ONCE, CHANGED, FAILED, UNCHANGED, Progress, TakenOver, in_words
+from catalog.batches import AT_ONCE, CHANGED, FAILED, UNCHANGED, Progress, TakenOver, carry_on, in_words
 from catalog.changes import Author, plain
 from catalog.edits import UNIQUE, field_change, in_order, is_upstreams, lock_change, record, save, validate
 from catalog.links import RELATIONS, linked_ids, replace_links, said_by_upstream
@@ -89,15 +89,7 @@ def apply(batch: Batch) -> Batch:
 
     Safe to run twice, side by side too, and again after it was killed: each show is reverted once.
     """
-    unfinished = (Batch.Status.QUEUED, Batch.Status.RUNNING)
-    if Batch.objects.filter(pk=batch.pk, status__in=unfinished).update(status=Batch.Status.RUNNING):
-        current = Batch.objects.select_related("user").get(pk=batch.pk)
-        try:
-            apply_shows(current, Progress(current))
-        except TakenOver:
-            logger.info("the revert %s is being applied by another worker", batch.pk)
-    batch.refresh_from_db()
-    return batch
+    return carry_on(batch, apply_shows)
 
 
 def apply_shows(batch: Batch, progress: Progress) -> None:

@@ -49,6 +49,16 @@ class Filter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ContributedFilter:
+    """A filter that another app brings: one of its answers is chosen. `apply` takes the answer's value."""
+
+    parameter: str
+    label: str
+    answers: Callable[[], list[tuple[str, str]]]  # (value, label)
+    apply: Callable[[QuerySet[Show], str], QuerySet[Show]]
+
+
+@dataclass(frozen=True, slots=True)
 class ShowFilter:
     """A filter of ours: a closed question has `conditions` ({value: (label, condition)}), an open one has `ask`."""
 
@@ -166,19 +176,14 @@ OFFER_FILTERS: Final[tuple[ShowFilter, ...]] = (
     ShowFilter("region", "Region", ask=in_region),
 )
 
-# The filters that other apps bring; see `contribute`.
-contributed: list[Iterable[Filter]] = []
-
-
-def contribute(filters: Iterable[Filter]) -> None:
-    """Adds filters of another app. `filters` is looked at anew each time, so it may grow later."""
-    contributed.append(filters)
+# Those that other apps bring: an app's admin module appends to it when Django loads it.
+contributed: list[Filter] = []
 
 
 def show_filters() -> list[Filter]:
     """All filters, in the order in which they are shown to people."""
     first, *rest = SHOW_FILTERS
-    return [first, *OFFER_FILTERS, *rest, *(each for filters in contributed for each in filters)]
+    return [first, *OFFER_FILTERS, *rest, *contributed]
 
 
 # --- asking

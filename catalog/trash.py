@@ -1,5 +1,6 @@
 """Deleting a show, bringing it back, and remarks on it."""
 
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -18,9 +19,7 @@ NAMING_FIELDS = ("name", "tmdb_id", "imdb_id", "tvdb_id", "wikidata_id")
 def delete_show(show_id: UUID, author: Author) -> Change:
     """Moves a show to the trash: no list, sync, export or API shows it, and no import brings its ids back."""
     show = locked_row(show_id)
-    fields = {
-        name: value_change(getattr(show, name), None) for name in NAMING_FIELDS if getattr(show, name) is not None
-    }
+    fields = {name: value_change(value, None) for name, value in naming(show).items()}
     show.deleted_at = timezone.now()
     show.save(update_fields=["deleted_at", "updated_at"])
     return record(show, Kind.DELETED, fields, author)
@@ -39,9 +38,7 @@ def restore_show(show_id: UUID, author: Author) -> Change | None:
         raise ValidationError("It was merged into another show; undo the merge instead.")
     show.deleted_at = None
     show.save(update_fields=["deleted_at", "updated_at"])
-    fields = {
-        name: value_change(None, getattr(show, name)) for name in NAMING_FIELDS if getattr(show, name) is not None
-    }
+    fields = {name: value_change(None, value) for name, value in naming(show).items()}
     return record(show, Kind.CREATED, fields, author)
 
 
@@ -53,3 +50,8 @@ def comment_on_show(show_id: UUID, text: str, author: Author) -> Change:
         raise ValidationError("A comment needs a text.")
     remark = Author(user=author.user, run_id=author.run_id, reason=text.strip(), batch_id=author.batch_id)
     return record(show, Kind.COMMENTED, {}, remark)
+
+
+def naming(show: Show) -> dict[str, Any]:
+    """What a show is known by, where it has it: its changes say so of one that is gone."""
+    return {name: value for name in NAMING_FIELDS if (value := getattr(show, name)) is not None}

@@ -31,16 +31,6 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter of the list: one answer of each is chosen by its parameter. `apply` takes the answer's value."""
-
-    parameter: str
-    label: str
-    answers: Callable[[], list[tuple[str, str]]]  # (value, label)
-    apply: Callable[[QuerySet[Show], str], QuerySet[Show]]
-
-
-@dataclass(frozen=True, slots=True)
 class Button:
     """A button of the show page. It leads to `url`; one with `post` asks for nothing more and acts at once."""
 
@@ -101,7 +91,6 @@ class Section:
 
 
 columns: list[Column] = []
-filters: list[Filter] = []
 buttons: list[Button] = []
 queues: list[Queue] = []
 sections: list[Section] = []

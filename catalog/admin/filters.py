@@ -13,9 +13,7 @@ from django.urls import URLPattern, path
 from catalog.admin import desk
 from catalog.changes import entity_label
 from catalog.models import Network, SavedView, Show, WatchProvider
-from catalog.show_filters import contribute, show_filters
-
-contribute(desk.filters)
+from catalog.show_filters import show_filters
 
 # Whose names a field completes: the model, and the column of its names.
 COMPLETED: Final[dict[str, tuple[type[Any], str]]] = {

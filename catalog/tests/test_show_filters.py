@@ -8,9 +8,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from catalog import show_filters
-from catalog.admin.desk import Filter
 from catalog.models import Network, SavedView, Show, ShowNetwork, ShowWatchProvider, WatchProvider
-from catalog.show_filters import ShowFilter, filtered_shows
+from catalog.show_filters import ContributedFilter, Filter, ShowFilter, filtered_shows
 from catalog.trash import delete_show
 
 pytestmark = pytest.mark.django_db
@@ -221,7 +220,7 @@ def test_a_view_that_became_impossible_names_the_parameter(shows: dict[str, Show
 @pytest.fixture
 def contributed(monkeypatch: pytest.MonkeyPatch) -> list[Filter]:
     mine: list[Filter] = []
-    monkeypatch.setattr(show_filters, "contributed", [mine])
+    monkeypatch.setattr(show_filters, "contributed", mine)
     return mine
 
 
@@ -229,7 +228,7 @@ def test_a_filter_of_another_app_is_asked_like_ours(shows: dict[str, Show], cont
     def apply(found: Any, value: str) -> Any:
         return found.filter(tmdb_id__isnull=value == "no")
 
-    contributed.append(Filter("matched", "Matched", lambda: [("yes", "Yes"), ("no", "No")], apply))
+    contributed.append(ContributedFilter("matched", "Matched", lambda: [("yes", "Yes"), ("no", "No")], apply))
 
     assert found(matched="yes") == {"Gone", "Plain"}
     assert found(matched="no", status="none") == {"Waiting"}

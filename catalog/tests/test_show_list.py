@@ -394,10 +394,10 @@ def test_what_is_asked_wrongly_is_told_and_shows_nothing(desk: Client, show: Sho
 
 def test_a_filter_of_another_app_has_a_field(desk: Client, show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [("yes", "Matched"), ("no", "Not matched")]
-    mine = registry.Filter(
+    mine = show_filters.ContributedFilter(
         "matched", "Match", lambda: answers, lambda found, value: found.filter(tmdb_id__isnull=value == "no")
     )
-    monkeypatch.setattr(show_filters, "contributed", [[mine]])
+    monkeypatch.setattr(show_filters, "contributed", [mine])
     Show.objects.create(name="Other")
 
     page = desk.get(f"{SHOWS}?matched=no")

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from catalog.admin import desk
 from catalog.models import Show
+from catalog.show_filters import ContributedFilter, contributed
 from ingestion.freshness import STAGE_LABELS, age, next_due, of_freshness, with_details_age
 from ingestion.models import SyncState
 
@@ -68,4 +69,4 @@ def answers() -> list[tuple[str, str]]:
 desk.panels.append(sync_panel)
 desk.checked.append(last_asked)
 desk.columns.append(desk.Column("freshness", "Synced", with_details_age, freshness, "details_synced_at"))
-desk.filters.append(desk.Filter("stale", "Freshness", answers, of_freshness))
+contributed.append(ContributedFilter("stale", "Freshness", answers, of_freshness))
