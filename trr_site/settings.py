@@ -141,6 +141,12 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_q",
     "import_export",
+    "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "corsheaders",
+    "channels",
     "axes",
     "catalog",
     "ingestion",
@@ -234,6 +240,18 @@ else:
 DATABASES = {"default": DATABASE}
 
 REDIS_URL = read("REDIS_URL", to_redis_url, "", "redis://host:port/number")
+
+# --- WebSocket -----------------------------------------------------------------------------------
+
+# The bell alone travels by the channel layer: what it rings for stands in the rows of changes.
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if REDIS_URL:
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": "trr", "capacity": 1000, "expiry": 10},
+        }
+    }
 
 # --- Files -------------------------------------------------------------------------------------
 

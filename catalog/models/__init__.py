@@ -5,6 +5,7 @@ from .batch import Batch
 from .change import Change
 from .desk import ReviewMark, SavedView
 from .entities import Logo, Network, ProductionCompany, WatchProvider
+from .feed import FeedStart, Revision
 from .links import PastWatchProvider, ShowNetwork, ShowProductionCompany, ShowWatchProvider
 from .show import Show
 
@@ -12,11 +13,13 @@ __all__ = [
     "AccessEvent",
     "Batch",
     "Change",
+    "FeedStart",
     "Logo",
     "Network",
     "PastWatchProvider",
     "ProductionCompany",
     "ReviewMark",
+    "Revision",
     "SavedView",
     "Show",
     "ShowNetwork",
