@@ -66,7 +66,7 @@ async def load(url: str, headers: list[str], connections: int, seconds: float) -
     started = time.perf_counter()
     pairs = [
         await loop.create_connection(
-            lambda: Connection(request, started + seconds, taken, statuses), parts.hostname, parts.port
+            lambda: Connection(request, started + seconds, taken, statuses), str(parts.hostname), parts.port or 80
         )
         for _ in range(connections)
     ]

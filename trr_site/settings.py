@@ -99,6 +99,21 @@ def to_positive_int(text: str) -> int:
     return number
 
 
+def to_count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
+def to_origins(text: str) -> list[str]:
+    """Scheme, host and port alone, as browsers send it."""
+    origins = [to_http_url(part) for part in to_list(text)]
+    if any(urlsplit(origin).path for origin in origins):
+        raise ValueError
+    return origins
+
+
 def to_positive_float(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
@@ -156,6 +171,7 @@ if os.environ.get("DEMO") == "true":
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -241,6 +257,50 @@ DATABASES = {"default": DATABASE}
 
 REDIS_URL = read("REDIS_URL", to_redis_url, "", "redis://host:port/number")
 
+# --- API ---------------------------------------------------------------------------------------
+
+# The API is open for reading, and asks who writes.
+API_PUBLIC = read("API_PUBLIC", to_bool, True, "true or false")
+API_REQUESTS_PER_MINUTE = read("API_REQUESTS_PER_MINUTE", to_count, 1200, "a whole number; 0 is no limit")
+API_MEMORY = 64 * 1024 * 1024  # bytes of answers that each web process keeps
+TRUSTED_PROXIES = read("TRUSTED_PROXIES", to_count, 0, "a whole number")
+CORS_ALLOWED_ORIGINS: list[str] = read("CORS_ALLOW_ORIGINS", to_origins, [], "https://host, several with commas")
+CORS_ALLOW_METHODS = ["GET", "HEAD", "OPTIONS", "PATCH"]
+CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "if-match", "if-none-match"]
+CORS_EXPOSE_HEADERS = ["ETag", "Last-Modified", "Location", "Retry-After"]
+CORS_URLS_REGEX = r"^/api/"
+DEFAULT_REGION = "US"  # whose providers a show's `streaming_providers` are
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "catalog.api.access.BearerToken",  # first: it says with 401 how to come in
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["catalog.api.access.MayRead"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["catalog.api.throttle.AddressThrottle"],
+    "EXCEPTION_HANDLER": "catalog.api.errors.in_words",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "TRR",
+    "DESCRIPTION": "Reality-TV shows, who makes them, and where to watch them.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.0.3",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+REST_KNOX = {
+    "TOKEN_TTL": timedelta(days=90),
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_PREFIX": "trr_",  # so that scanners of leaked secrets can know one
+    "AUTO_REFRESH": False,
+}
+
 # --- WebSocket -----------------------------------------------------------------------------------
 
 # The bell alone travels by the channel layer: what it rings for stands in the rows of changes.
@@ -252,6 +312,20 @@ if REDIS_URL:
             "CONFIG": {"hosts": [REDIS_URL], "prefix": "trr", "capacity": 1000, "expiry": 10},
         }
     }
+WS_POLL_SECONDS = read("WS_POLL_SECONDS", to_positive_float, 0.5, "a number above 0")  # where no bell is heard
+WS_HEARTBEAT_SECONDS = read("WS_HEARTBEAT_SECONDS", to_positive_float, 30.0, "a number above 0")
+WS_LOGIN_SECONDS = read("WS_LOGIN_SECONDS", to_positive_float, 5.0, "a number above 0")  # to send a token
+WS_RECHECK_SECONDS = read("WS_RECHECK_SECONDS", to_positive_float, 60.0, "a number above 0")  # of logins and rights
+WS_MAX_CONNECTIONS = read("WS_MAX_CONNECTIONS", to_positive_int, 5000, "a whole number above 0")  # of one process
+WS_MAX_MESSAGE = 64 * 1024  # bytes of one message from a client
+WS_MESSAGES_PER_SECOND, WS_MESSAGES_AT_ONCE = 10.0, 20
+WS_QUEUED_FRAMES, WS_QUEUED_BYTES = 1000, 1024 * 1024  # wait for one client at most; then it is too slow
+
+# --- History -------------------------------------------------------------------------------------
+
+# `prune_history` drops what is older. Of a change of figures alone (votes, popularity) a later one says as much.
+HISTORY_KEPT = timedelta(days=365)
+VOLATILE_HISTORY_KEPT = timedelta(days=30)
 
 # --- Files -------------------------------------------------------------------------------------
 

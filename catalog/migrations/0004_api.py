@@ -2,6 +2,14 @@
 
 from django.db import migrations, models
 
+from catalog.revisions import uninstall
+
+
+def drop_triggers(apps, schema_editor):
+    """They are made after every migrate (catalog.revisions), and can't outlive the table that they write."""
+    for statement in uninstall(schema_editor.connection.vendor):
+        schema_editor.execute(statement)
+
 
 class Migration(migrations.Migration):
 
@@ -30,4 +38,5 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), models.Q(('token', ''), _negated=True)), name='revision_is_set')],
             },
         ),
+        migrations.RunPython(migrations.RunPython.noop, drop_triggers),
     ]

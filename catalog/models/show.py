@@ -1,6 +1,7 @@
 import re
 import uuid
 from collections.abc import Collection, Iterable
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -187,18 +188,28 @@ class Show(models.Model):
 
     @property
     def most_recent_episode(self) -> str | None:
-        """Text for people, like `S5.E3 - Title (2024-01-02)`; None where no episode is known."""
-        if self.most_recent_episode_number is None:
-            return None
-        parts = [f"S{self.most_recent_episode_season}.E{self.most_recent_episode_number}"]
-        if self.most_recent_episode_title:
-            parts.append(f"- {self.most_recent_episode_title}")
-        if self.most_recent_episode_air_date:
-            parts.append(f"({self.most_recent_episode_air_date.isoformat()})")
-        return " ".join(parts)
+        """See `episode_text`."""
+        return episode_text(
+            self.most_recent_episode_season,
+            self.most_recent_episode_number,
+            self.most_recent_episode_title,
+            self.most_recent_episode_air_date,
+        )
 
     def is_locked(self, field: str) -> bool:
         return field in self.locked_fields
+
+
+def episode_text(season: int | None, number: int | None, title: str | None, air_date: date | None) -> str | None:
+    """Text for people, like `S5.E3 - Title (2024-01-02)`; None where no episode is known."""
+    if number is None:
+        return None
+    parts = [f"S{season}.E{number}"]
+    if title:
+        parts.append(f"- {title}")
+    if air_date:
+        parts.append(f"({air_date.isoformat()})")
+    return " ".join(parts)
 
 
 def search_keys(name: str, tmdb_name: str | None, imdb_title: str | None) -> dict[str, str]:
