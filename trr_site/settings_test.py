@@ -17,6 +17,7 @@ os.environ |= {
     "TMDB_API_URL": "http://127.0.0.1:9/3",
     "TMDB_IMAGE_URL": "http://127.0.0.1:9/t/p",
     "TMDB_REQUESTS_PER_SECOND": "1000",
+    "API_REQUESTS_PER_MINUTE": "0",
 }
 
 from .settings import *  # noqa: E402, F403

@@ -146,7 +146,10 @@ def asked_shows(values: Mapping[str, str]) -> QuerySet[Show]:
         shows = shows.filter(has_genre(values["genre"]))
     if "filter" in values and not saved_view(values["filter"]).shared:
         raise refuse("filter", "This view is its owner's own.")
-    return filtered_shows({ASKED[name]: value for name, value in values.items() if name in ASKED}, shows)
+    try:
+        return filtered_shows({ASKED[name]: value for name, value in values.items() if name in ASKED}, shows)
+    except DjangoValidationError as error:
+        raise ValidationError(by_api_field(error, ASKED)) from error
 
 
 def has_genre(genre: str) -> Q:
@@ -205,7 +208,7 @@ class ShowDetail(ApiView):
         except Show.DoesNotExist:
             return moved(request, pk)
         except DjangoValidationError as error:
-            raise ValidationError(by_api_field(error)) from error
+            raise ValidationError(by_api_field(error, LINKS)) from error
         return self.answer(request, pk, {})
 
     @transaction.atomic
@@ -303,7 +306,7 @@ def moved(request: Request, show_id: UUID) -> HttpResponse:
     raise NotFound("There is no such show.")
 
 
-def by_api_field(error: DjangoValidationError) -> dict[str, list[str]]:
-    """A model's errors, by the names that the API has for its fields."""
-    names = {name: of_api for of_api, name in LINKS.items()}
+def by_api_field(error: DjangoValidationError, of_api: Mapping[str, str]) -> dict[str, list[str]]:
+    """The catalogue's errors, by the names that the API has for its fields and filters."""
+    names = {name: api_name for api_name, name in of_api.items()}
     return {names.get(name, name): reasons for name, reasons in by_field(error).items()}
