@@ -10,8 +10,9 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
+from catalog import bell
 from catalog.models import Change
 from catalog.models.change import Kind
 
@@ -109,3 +110,4 @@ def save_changes(changes: Iterable[Change]) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [FEED_LOCK])
     Change.objects.bulk_create(rows, batch_size=500)
+    transaction.on_commit(bell.ring, robust=True)

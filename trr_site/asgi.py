@@ -1,4 +1,4 @@
-"""ASGI entry point: `daphne trr_site.asgi:application`."""
+"""ASGI entry point: `daphne trr_site.asgi:application`. HTTP and WebSocket."""
 
 import os
 
@@ -7,4 +7,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "trr_site.settings")
 
 from django.core.asgi import get_asgi_application
 
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+# ruff: noqa: E402  what follows needs Django to be set up
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.urls import re_path
+
+from catalog.api.front import AsgiFront
+from catalog.origins import CheckedOrigin
+from catalog.rooms import NoRoom
+from catalog.routing import websocket_urlpatterns as shows
+from ingestion.routing import websocket_urlpatterns as runs
+
+nowhere = re_path(r"", NoRoom())  # type: ignore[arg-type]  # an ASGI application
+application = ProtocolTypeRouter(
+    {
+        "http": AsgiFront(django_application),
+        "websocket": CheckedOrigin(URLRouter([*shows, *runs, nowhere])),
+    }
+)

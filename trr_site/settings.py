@@ -327,6 +327,15 @@ WS_QUEUED_FRAMES, WS_QUEUED_BYTES = 1000, 1024 * 1024  # wait for one client at 
 HISTORY_KEPT = timedelta(days=365)
 VOLATILE_HISTORY_KEPT = timedelta(days=30)
 
+WS_POLL_SECONDS = 0.5  # a bell that nobody heard costs no more than this
+WS_HEARTBEAT_SECONDS = 30
+WS_RECHECK_SECONDS = 60  # that a login still counts
+WS_AUTHENTICATE_SECONDS = 5  # for the first message, where one must log in
+WS_MAX_MESSAGE = 64 * 1024  # bytes
+WS_MESSAGES_PER_SECOND, WS_MESSAGES_AT_ONCE = 10, 20  # of one client
+WS_QUEUED_FRAMES, WS_QUEUED_BYTES = 1000, 1024 * 1024  # for one client that does not read
+WS_MAX_CONNECTIONS = 5000  # of one process
+
 # --- Files -------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
