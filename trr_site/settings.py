@@ -301,6 +301,12 @@ REST_KNOX = {
     "AUTO_REFRESH": False,
 }
 
+# --- History -----------------------------------------------------------------------------------
+
+# Changes are the history of people and the feed of consumers, so both reach back equally far.
+HISTORY_KEPT = timedelta(days=365)
+VOLATILE_HISTORY_KEPT = timedelta(days=30)  # of votes and popularity alone, where a later change of the show is kept
+
 # --- WebSocket -----------------------------------------------------------------------------------
 
 # The bell alone travels by the channel layer: what it rings for stands in the rows of changes.
