@@ -42,6 +42,6 @@ class MayEdit(MayRead):
     message = "You may not edit shows."
 
     def has_permission(self, request: Any, view: Any) -> bool:
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or request.method not in view.allowed_methods:  # that is 405, for anybody
             return super().has_permission(request, view)
         return bool(request.user.is_authenticated and request.user.has_perm("catalog.change_show"))

@@ -227,6 +227,27 @@ class EventSerializer(serializers.Serializer):
     merged_into = serializers.UUIDField(allow_null=True, help_text="Of show_merged: where the show went.")
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A show was renamed",
+            response_only=True,
+            value={
+                "results": [
+                    {
+                        "id": 4711,
+                        "ts": "2026-01-02T03:04:05.678901Z",
+                        "type": "show_updated",
+                        "show_id": "2d0d1d5e-5c1b-4a0e-9d8f-0c6a2c1f7a11",
+                        "changed": ["locked_fields", "name"],
+                        "merged_into": None,
+                    }
+                ],
+                "next_since": 4711,
+            },
+        )
+    ]
+)
 class EventPageSerializer(serializers.Serializer):
     results = EventSerializer(many=True)
     next_since = serializers.IntegerField(help_text="Give it as `since` next time.")
