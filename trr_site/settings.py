@@ -277,7 +277,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["catalog.api.access.MayRead"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["catalog.api.parameters.Json"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["catalog.api.throttle.AddressThrottle"],
     "EXCEPTION_HANDLER": "catalog.api.errors.in_words",
@@ -300,12 +300,6 @@ REST_KNOX = {
     "TOKEN_PREFIX": "trr_",  # so that scanners of leaked secrets can know one
     "AUTO_REFRESH": False,
 }
-
-# --- History -----------------------------------------------------------------------------------
-
-# Changes are the history of people and the feed of consumers, so both reach back equally far.
-HISTORY_KEPT = timedelta(days=365)
-VOLATILE_HISTORY_KEPT = timedelta(days=30)  # of votes and popularity alone, where a later change of the show is kept
 
 # --- WebSocket -----------------------------------------------------------------------------------
 
@@ -332,15 +326,6 @@ WS_QUEUED_FRAMES, WS_QUEUED_BYTES = 1000, 1024 * 1024  # wait for one client at 
 # `prune_history` drops what is older. Of a change of figures alone (votes, popularity) a later one says as much.
 HISTORY_KEPT = timedelta(days=365)
 VOLATILE_HISTORY_KEPT = timedelta(days=30)
-
-WS_POLL_SECONDS = 0.5  # a bell that nobody heard costs no more than this
-WS_HEARTBEAT_SECONDS = 30
-WS_RECHECK_SECONDS = 60  # that a login still counts
-WS_AUTHENTICATE_SECONDS = 5  # for the first message, where one must log in
-WS_MAX_MESSAGE = 64 * 1024  # bytes
-WS_MESSAGES_PER_SECOND, WS_MESSAGES_AT_ONCE = 10, 20  # of one client
-WS_QUEUED_FRAMES, WS_QUEUED_BYTES = 1000, 1024 * 1024  # for one client that does not read
-WS_MAX_CONNECTIONS = 5000  # of one process
 
 # --- Files -------------------------------------------------------------------------------------
 
