@@ -9,7 +9,6 @@ Kept are only answers that are the same for everybody, by everything that Django
 origin and coding. Whether a client asks too often is asked here too.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -25,6 +24,7 @@ from django.utils.http import http_date
 
 from catalog.api.responses import MADE, Made, accepts_gzip, is_current
 from catalog.api.throttle import client_address, reads
+from catalog.reading import in_thread
 from catalog.revisions import read_revisions
 
 log = logging.getLogger(__name__)
@@ -190,8 +190,7 @@ class AsgiFront:
         if kept is not None:
             client = scope.get("client")
             address = client_address(client[0] if client else "", head.get("x-forwarded-for", ""))
-            loop = asyncio.get_running_loop()
-            if reads.has_turn(address) and await loop.run_in_executor(self.executor, is_true, kept):
+            if reads.has_turn(address) and await in_thread(is_true, kept, executor=self.executor):
                 reads.take(address)
                 status, headers, body = answer(kept, head.get("if-none-match"), head.get("if-modified-since"))
                 raw = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
