@@ -64,14 +64,20 @@ def in_api(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def newest_id() -> int:
-    """The id of the newest change, 0 for none: who reads everything now and then from here on misses nothing."""
-    return int(Change.objects.aggregate(newest=Max("id"))["newest"] or 0)
+    """The id up to which changes were made, 0 for none: who reads everything now and then from here on misses nothing.
+
+    Those that were pruned count, also where no later one is left.
+    """
+    return max(Change.objects.aggregate(newest=Max("id"))["newest"] or 0, pruned_through())
+
+
+def pruned_through() -> int:
+    return FeedStart.objects.values_list("pruned_through", flat=True).first() or 0
 
 
 def check_since(since: int) -> None:
     """Raises Pruned or NotYet for an id from which nobody can read on."""
-    start = FeedStart.objects.values_list("pruned_through", flat=True).first() or 0
-    if since < start:
+    if since < pruned_through():
         raise Pruned
-    if since > max(newest_id(), start):
+    if since > newest_id():
         raise NotYet

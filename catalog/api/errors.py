@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -54,6 +56,16 @@ def in_words(error: Exception, context: Mapping[str, Any]) -> Response | None:
         response.data = {"detail": str(getattr(error, "detail", error))}
     if isinstance(error, Away):
         response["Retry-After"] = "5"
+    response["Cache-Control"] = "no-store"
+    response["Content-Security-Policy"] = NOTHING_TO_RUN
+    return response
+
+
+def server_error(request: HttpRequest, *args: Any) -> HttpResponse:
+    """Django's handler500: what nobody foresaw, in JSON under the API's addresses."""
+    if not request.path.startswith("/api/"):
+        return defaults.server_error(request)
+    response = JsonResponse({"detail": "We failed, and have noted it; it is nothing that you did."}, status=500)
     response["Cache-Control"] = "no-store"
     response["Content-Security-Policy"] = NOTHING_TO_RUN
     return response

@@ -29,6 +29,17 @@ class ApiView(APIView):
             return []
         return super().get_authenticators()
 
+    def perform_authentication(self, request: Request) -> None:
+        """Takes a turn first, as a token that is wrong costs one too."""
+        self.take_turn(request)
+        super().perform_authentication(request)
+
+    def take_turn(self, request: Request) -> None:
+        super().check_throttles(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """DRF asks for it after the permissions; the turn was taken before."""
+
 
 class NothingHere(ApiView):
     """Whatever is no address of the API, in JSON."""
@@ -36,6 +47,7 @@ class NothingHere(ApiView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.take_turn(request)
         if request.method not in (*SAFE_METHODS, "PATCH"):
             raise MethodNotAllowed(request.method or "")
         raise NotFound("There is no such address. See /api/v1/docs.")
