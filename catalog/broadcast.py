@@ -72,13 +72,27 @@ class Broadcast:
         """What else runs as long as there are clients."""
         return ()
 
-    async def enter(self, member: Member) -> None:
-        """Returns when the reader knows where it stands. Leave in any case, even when this was cancelled."""
+    def admit(self, member: Member) -> None:
+        """At once after `here`, so that the reader does not end in between with whoever leaves. `leave` in any case."""
         self.members.add(member)
         if not self.tasks:
             for work in (self.run(), self.recheck(), *self.companions()):
-                self.tasks.append(asyncio.ensure_future(work))
+                task = asyncio.ensure_future(work)
+                task.add_done_callback(self.is_over)
+                self.tasks.append(task)
+
+    async def is_ready(self) -> None:
+        """Returns when the reader knows where it stands."""
         await asyncio.shield(self.ready)
+
+    def is_over(self, task: "asyncio.Task[None]") -> None:
+        """A reader that fails must not leave clients behind that wait for ever."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("a reader for WebSocket clients failed: they are closed", exc_info=error)
+        for member in list(self.members):
+            member.outbox.close(1011, "an error: reconnect with since=ID of the last event")
+        self.stop()
 
     def leave(self, member: Member) -> None:
         self.members.discard(member)

@@ -139,6 +139,7 @@ class Room:
 
     async def listen(self, client: Client, asked: Any, receive: Receive) -> None:
         reader = self.reader.here()
+        reader.admit(client)
         joining = asyncio.ensure_future(self.enter(reader, client, asked))
         try:
             while (message := await receive())["type"] != "websocket.disconnect":
@@ -150,7 +151,7 @@ class Room:
 
     async def enter(self, reader: Broadcast, client: Client, asked: Any) -> None:
         try:
-            await reader.enter(client)
+            await reader.is_ready()
             await self.join(client, asked)
         except Closing as error:
             client.end(error.code, error.reason)
@@ -185,7 +186,7 @@ class Room:
         if key is not None and (user := await in_thread(user_of_session, key)) is not None:
             return Login(session=key), user
         try:
-            async with asyncio.timeout(settings.WS_AUTHENTICATE_SECONDS):
+            async with asyncio.timeout(settings.WS_LOGIN_SECONDS):
                 while True:
                     message = await receive()
                     if message["type"] == "websocket.disconnect":
