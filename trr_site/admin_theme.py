@@ -57,6 +57,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
     (
         "People",
         (
+            ("API tokens", "key", "knox_authtoken_changelist", ""),
             ("Users", "person", "auth_user_changelist", ADMINS_ONLY),
             ("Groups", "group", "auth_group_changelist", ADMINS_ONLY),
             ("Locked logins", "lock_person", "axes_accessattempt_changelist", ADMINS_ONLY),

@@ -171,6 +171,7 @@ if os.environ.get("DEMO") == "true":
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "trr_site.csp.content_security_policy",
     "corsheaders.middleware.CorsMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -18,6 +18,7 @@ from . import (
     review,
     saved_views,
     show,
+    tokens,
     trash,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "review",
     "saved_views",
     "show",
+    "tokens",
     "trash",
 ]
 
