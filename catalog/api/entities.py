@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from catalog.api import parameters
 from catalog.api.documents import documents_of, entity_rows, fields_of
-from catalog.api.responses import respond, to_json
+from catalog.api.responses import respond
 from catalog.api.serializers import (
     NetworkSerializer,
     ProductionCompanySerializer,
@@ -25,6 +25,7 @@ from catalog.api.views import (
     ApiView,
     chosen,
     failures,
+    merged_into,
     page_of,
     query,
     token_of,
@@ -90,20 +91,10 @@ class Entity(ApiView):
         if row is None:
             raise NotFound(f"There is no such {self.model._meta.verbose_name}.")
         if getattr(row, "merged_into_id", None):
-            return merged(row)
+            return merged_into(row.merged_into_id, reverse("api:network", args=(row.merged_into_id,)))
         return respond(
             request._request, chosen(documents_of([row])[0], fields), {ENTITIES: row.token} if row.token else {}
         )
-
-
-def merged(network: Network) -> HttpResponse:
-    into = network.merged_into_id
-    response = HttpResponse(
-        to_json({"detail": f"It was merged into {into}.", "id": into}), status=301, content_type="application/json"
-    )
-    response["Location"] = reverse("api:network", args=(into,))
-    response["Cache-Control"] = "no-cache"
-    return response
 
 
 def views_of(model: type[Any], plural: str, serializer: Any, **attributes: Any) -> tuple[Any, Any]:

@@ -44,8 +44,8 @@ def read_parameters(query: QueryDict, allowed: Collection[str], several: Collect
             errors[name] = ["It is given more than once."]
         elif any("\x00" in value or "\ufffd" in value for value in given):
             errors[name] = ["It holds a character that can't be compared."]
-        elif len(values.setdefault(name, ",".join(given))) > (MOST * 40 if name in several else LONGEST):
-            errors[name] = [f"It is too long: at most {LONGEST} characters."]
+        elif len(values.setdefault(name, ",".join(given))) > (most := MOST * 40 if name in several else LONGEST):
+            errors[name] = [f"It is too long: at most {most} characters."]
     if errors:
         raise ValidationError(errors)
     return values

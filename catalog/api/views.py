@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from catalog.api.parameters import LIMIT, MOST, Page
+from catalog.api.responses import JSON, NOTHING_TO_RUN, to_json
 from catalog.api.serializers import ErrorSerializer
 from catalog.models import Revision
 
@@ -101,6 +102,13 @@ def chosen(document: dict[str, Any], fields: Collection[str]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name in fields} if fields else document
 
 
+def merged_into(target: Any, address: str) -> HttpResponse:
+    """301; not for ever, as a merge can be undone."""
+    body = to_json({"detail": f"It was merged into {target}.", "id": target})
+    headers = {"Location": address, "Cache-Control": "no-cache", "Content-Security-Policy": NOTHING_TO_RUN}
+    return HttpResponse(body, status=301, content_type=JSON, headers=headers)
+
+
 # --- for the schema
 
 INTEGER, TEXT = OpenApiTypes.INT64, OpenApiTypes.STR
@@ -132,8 +140,11 @@ def failures(*statuses: int) -> Mapping[int, Any]:
         409: "More than one answer to it.",
         410: "It was deleted.",
         412: "It has changed since: If-Match.",
+        415: "The body is not JSON.",
         429: "You ask too often: wait for Retry-After seconds.",
+        503: "The database does not answer: try again after Retry-After seconds.",
     }
     return {
-        status: OpenApiResponse(None if status in (301, 304) else ErrorSerializer, words[status]) for status in statuses
+        status: OpenApiResponse(None if status in (301, 304) else ErrorSerializer, words[status])
+        for status in (*statuses, 503)
     }

@@ -21,7 +21,8 @@ from catalog.api.throttle import Turns
 from catalog.changes import Author
 from catalog.edits import edit_show
 from catalog.merging import merge_shows
-from catalog.models import Change, FeedStart, Network, Show
+from catalog.models import Change, FeedStart, Network, Revision, Show
+from catalog.revisions import ENTITIES, show_key
 from catalog.tests.api_rows import BELOW_DECK, SHOWS, address, below_deck, read
 from catalog.trash import comment_on_show, delete_show
 
@@ -125,6 +126,16 @@ def test_a_date_is_given_once_its_second_is_over_and_never_hides_a_change(
         clock.shift(timedelta(seconds=2))
         later = client.get(address(show), headers=since)
         assert (later.status_code, later["Last-Modified"]) > (200, dated["Last-Modified"])
+
+
+def test_an_answer_is_not_kept_that_no_token_would_tell_to_be_old(client: Client, show: Show) -> None:
+    Revision.objects.filter(key=show_key(show.pk)).delete()  # as of a show that was there before the triggers
+
+    document, tokens = shows.read_show(show.pk, ())
+    assert document is not None
+    assert tokens == {}
+    show.save()
+    assert shows.read_show(show.pk, ())[1].keys() == {show_key(show.pk), ENTITIES}
 
 
 # --- origins

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import jsonschema
 import openapi_python_client
 import pytest
 import schemathesis
+from django.contrib.staticfiles import finders
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -80,6 +82,7 @@ def exactly(part: Any) -> Any:
 def validate(response: Any, path: str, method: str = "get") -> None:
     """Holds an answer against what the document says of this status."""
     answers = document()["paths"][path][method]["responses"]
+    assert "503" in answers
     assert str(response.status_code) in answers, f"{response.status_code} is not in the document"
     content = answers[str(response.status_code)].get("content")
     if content is not None:
@@ -212,6 +215,9 @@ def test_the_docs_page_takes_everything_from_us(client: Client) -> None:
     assert "http://" not in response.content.decode().replace("http://testserver", "")
     assert "https://" not in response.content.decode()
     assert "'self'" in response["Content-Security-Policy"]
+    assets = re.findall(r'(?:src|href)="/static/([^"?]+)', response.content.decode())
+    assert len(assets) >= 3
+    assert [asset for asset in assets if finders.find(asset) is None] == []
 
 
 # --- what schemathesis makes up

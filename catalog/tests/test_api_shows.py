@@ -224,6 +224,7 @@ def test_a_show_that_was_merged_leads_to_the_other(client: Client, deck: Show, a
         response = client.get(address(gone), {"fields": "name"})
         assert (response.status_code, response["Location"]) == (301, f"{address(deck)}?fields=name")
         assert response.json()["id"] == str(BELOW_DECK)
+        assert (response["Cache-Control"], response["Content-Type"]) == ("no-cache", "application/json")
     unmerge(batch, why)
     assert read(client, address(double), fields="name") == {"name": "Below deck"}
 
