@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -45,6 +46,8 @@ def in_words(error: Exception, context: Mapping[str, Any]) -> Response | None:
     if isinstance(error, OperationalError | InterfaceError):
         log.warning("the database is out of reach", exc_info=error)
         error = Away()
+    if isinstance(error, SuspiciousOperation):  # a body or a query that Django would not take into memory
+        error = exceptions.ParseError("The request is too large, or has too many parameters.")
     if isinstance(error, DjangoValidationError):
         error = exceptions.ValidationError(detail=by_field(error))
     response = exception_handler(error, context)  # type: ignore[arg-type]

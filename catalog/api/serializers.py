@@ -191,7 +191,7 @@ ShowPatchSerializer: type[serializers.Serializer] = extend_schema_serializer(
             **{name: writable(name) for name in WRITABLE},
             **{
                 name: serializers.ListField(
-                    child=serializers.IntegerField(min_value=1, max_value=LARGEST), required=False
+                    child=serializers.IntegerField(min_value=1, max_value=LARGEST), required=False, max_length=1000
                 )
                 for name in LINKS
             },

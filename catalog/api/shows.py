@@ -145,7 +145,7 @@ def asked_shows(values: Mapping[str, str]) -> QuerySet[Show]:
         shows = shows.filter(updated_at__gte=parameters.moment("updated_since", values["updated_since"]))
     if "genre" in values:
         shows = shows.filter(has_genre(values["genre"]))
-    if "filter" in values and not saved_view(values["filter"]).shared:
+    if values.get("filter", "").strip() and not saved_view(values["filter"]).shared:
         raise refuse("filter", "This view is its owner's own.")
     try:
         return filtered_shows({ASKED[name]: value for name, value in values.items() if name in ASKED}, shows)

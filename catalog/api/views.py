@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework.exceptions import MethodNotAllowed, NotFound
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -22,8 +23,17 @@ from catalog.models import Revision
 PAGE_PARAMETERS = ("limit", "offset", "cursor", "ordering", "fields", "id")
 
 
+class AlwaysJson(DefaultContentNegotiation):
+    """Every answer is JSON, whatever Accept says; and `format` is no parameter here."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
 class ApiView(APIView):
     """Reading needs no login while the API is public, so none is looked for: an answer is the same for everybody."""
+
+    content_negotiation_class = AlwaysJson
 
     def get_authenticators(self) -> list[Any]:
         if self.request is not None and self.request.method in SAFE_METHODS and settings.API_PUBLIC:

@@ -19,6 +19,7 @@ from catalog.models import (
 
 SHOWS: Final = "/api/v1/shows"
 BELOW_DECK: Final = UUID("2d0d1d5e-5c1b-4a0e-9d8f-0c6a2c1f7a11")
+UNKNOWN: Final = UUID("00000000-0000-4000-8000-000000000000")  # no show has this id
 AT: Final = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 

@@ -197,6 +197,7 @@ def test_who_may_not_edit_is_refused(
         ({"tmdb_network_ids": [99]}, "tmdb_network_ids"),
         ({"tmdb_network_ids": [0]}, "tmdb_network_ids"),
         ({"tmdb_network_ids": ["x"]}, "tmdb_network_ids"),
+        ({"tmdb_network_ids": [74] * 1001}, "tmdb_network_ids"),
         ({"tmdb_production_company_ids": [99]}, "tmdb_production_company_ids"),
         ({"tmdb_production_company_ids": None}, "tmdb_production_company_ids"),
         ({"reason": "a" * 501}, "reason"),

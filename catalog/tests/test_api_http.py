@@ -267,6 +267,7 @@ def test_turns_come_back_with_time_up_to_a_quarter_of_a_minutes(monkeypatch: pyt
         (f"{CHANGES}?since=9223372036854775807", "since"),
         (f"{CHANGES}?since=", "since"),
         ("/api/v1/schema?format=json", "format"),
+        (f"{SHOWS}?format=xml", "format"),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_by_the_name_of_its_parameter(
@@ -305,6 +306,23 @@ def test_an_id_of_changes_from_the_future_or_no_longer_kept_is_refused_with_advi
     assert "since=newest" in pruned.json()["detail"]
     for since in (newest + 5, "newest"):  # also where no change is left at all
         assert client.get(CHANGES, {"since": since}).json() == {"results": [], "next_since": newest + 5}
+
+
+def test_a_request_that_is_too_large_is_refused_in_json(client: Client, deck: Show, editor: Any) -> None:
+    body = {"description": "a" * 3_000_000}
+    many = {f"parameter{number}": "" for number in range(1001)}
+    for refused in (
+        client.patch(address(deck), body, "application/json", headers=bearer(editor)),
+        client.get(SHOWS, many),
+    ):
+        assert (refused.status_code, "too large" in refused.json()["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("accept", ["text/html", "text/csv, */*;q=0.1", "nonsense", ""])
+def test_whatever_is_accepted_the_answer_is_json(client: Client, deck: Show, accept: str) -> None:
+    response = client.get(address(deck), headers={"Accept": accept})
+
+    assert (response.status_code, response["Content-Type"]) == (200, "application/json")
 
 
 # --- failures

@@ -80,6 +80,7 @@ DECK, IDOL, ZOO = "Below Deck", "Idôl", "Zoo"
         ({"needs": "imdb"}, [ZOO]),
         ({"gone": "yes"}, [ZOO]),
         ({"filter": "ended"}, [IDOL]),
+        ({"filter": "", "network": ""}, [DECK, IDOL, ZOO]),
         ({"ordering": "-name"}, [ZOO, IDOL, DECK]),
         ({"ordering": "premiere_date"}, [IDOL, DECK, ZOO]),
         ({"ordering": "-premiere_date"}, [DECK, IDOL, ZOO]),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID
 
 import jsonschema
 import openapi_python_client
@@ -31,11 +31,11 @@ from catalog.changes import Author
 from catalog.edits import edit_show
 from catalog.merging import merge_shows
 from catalog.models import Network, Show
-from catalog.tests.api_rows import BELOW_DECK, SHOWS, below_deck
+from catalog.tests.api_rows import BELOW_DECK, SHOWS, UNKNOWN, below_deck
 from catalog.trash import delete_show
 
 SCHEMA = "/api/v1/schema"
-MERGED, DELETED = uuid4(), uuid4()
+MERGED, DELETED = UUID("00000000-0000-4000-8000-000000000001"), UUID("00000000-0000-4000-8000-000000000002")
 
 
 def bearer(user: Any) -> dict[str, str]:
@@ -116,7 +116,7 @@ EVERYTHING = ",".join(DETAIL_EXTRAS)
         (SHOW, f"/{BELOW_DECK}?include=x", 400),
         (SHOW, f"/{MERGED}", 301),
         (SHOW, f"/{DELETED}", 410),
-        (SHOW, f"/{uuid4()}", 404),
+        (SHOW, f"/{UNKNOWN}", 404),
         (LOOKUP, "?imdb=tt2342499", 200),
         (LOOKUP, "?imdb=tt0000005", 301),
         (LOOKUP, "?tvdb=270656", 409),
@@ -157,7 +157,7 @@ def test_an_answer_is_as_the_document_says(client: Client, rows: Show, path: str
         (BELOW_DECK, {"name": "Deck"}, {"Authorization": "Bearer wrong"}, 401),
         (MERGED, {"name": "Deck"}, {}, 301),
         (DELETED, {"name": "Deck"}, {}, 410),
-        (uuid4(), {"name": "Deck"}, {}, 404),
+        (UNKNOWN, {"name": "Deck"}, {}, 404),
     ],
 )
 def test_an_answer_to_an_editor_is_as_the_document_says(
