@@ -76,6 +76,7 @@ def install(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
         if "plan" in kwargs:
             for statement in TRIGGERS[database.vendor]():
                 cursor.execute(statement)
+            cursor.execute(DRAW_MISSING[database.vendor])
         for key in (SHOWS, ENTITIES):
             cursor.execute(DRAW[database.vendor].format(key=f"'{key}'"))
 
@@ -103,6 +104,16 @@ DRAW: Final = {
     "ON CONFLICT (key) DO UPDATE SET token = excluded.token",
     "postgresql": f'INSERT INTO "{TABLE}" (key, token) VALUES ({{key}}, gen_random_uuid()::text) '
     "ON CONFLICT (key) DO UPDATE SET token = excluded.token",
+}
+
+# For shows that were last written before there were triggers. (`WHERE true`: else SQLite takes ON for a join.)
+MISSING: Final = f"""
+INSERT INTO "{TABLE}" (key, token)
+SELECT 'show:' || {{show}}, {{token}} FROM "{Show._meta.db_table}" WHERE true ON CONFLICT (key) DO NOTHING
+"""
+DRAW_MISSING: Final = {
+    "sqlite": MISSING.format(show="id", token="lower(hex(randomblob(16)))"),
+    "postgresql": MISSING.format(show="replace(id::text, '-', '')", token="gen_random_uuid()::text"),
 }
 
 

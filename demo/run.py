@@ -34,6 +34,7 @@ FOREIGN = (
     *("TMDB_BEARER_TOKEN", "TMDB_REQUESTS_PER_SECOND", "TMDB_CONNECTIONS", "REDIS_URL", "ALLOWED_HOSTS"),
     *("CSRF_TRUSTED_ORIGINS", "CORS_ALLOW_ORIGINS", "SECURE_SSL_REDIRECT", "SPREADSHEET_ID"),
     *("GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SHEETS_API_URL", "TRR_PROCESS"),
+    *("API_PUBLIC", "API_REQUESTS_PER_MINUTE", "TRUSTED_PROXIES"),
     *("AWS_S3_BUCKET", "AWS_REGION", "AWS_S3_ENDPOINT_URL", "AWS_CDN_BASE_URL"),
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
 )
@@ -231,6 +232,7 @@ def closing_words(site: str, upstream: Upstream, logins: Mapping[str, str], mana
     passwords = "\n".join(f"            {name:9} password {password}" for name, password in logins.items())
     return f"""
 Site        {site}/
+API         {site}/api/v1/docs
 Admin       {site}/admin/
 {passwords}
 Upstream    {upstream.url}/_demo

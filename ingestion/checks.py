@@ -11,7 +11,6 @@ from redis import ConnectionPool
 
 # Belong to what is built on these settings, or to the machine: no reason to warn.
 OTHERS = {
-    "CORS_ALLOW_ORIGINS",
     "GOOGLE_APPLICATION_CREDENTIALS",
     "SPREADSHEET_ID",
     "GOOGLE_SHEETS_API_URL",

@@ -149,6 +149,14 @@ def test_every_migrate_puts_the_triggers_in_place_and_draws_new_tokens(rows: Row
     assert read_revisions((show_key(rows.show.pk),)) != own
 
 
+def test_a_show_that_was_last_written_before_there_were_triggers_gets_a_token(rows: Rows) -> None:
+    Revision.objects.all().delete()
+
+    call_command("migrate", verbosity=0)
+
+    assert show_key(rows.show.pk) in read_revisions((show_key(rows.show.pk),))
+
+
 def test_the_triggers_leave_with_the_table_that_they_write(rows: Rows) -> None:
     call_command("migrate", "catalog", "0003", verbosity=0)
     try:
