@@ -101,7 +101,8 @@ class Broadcast:
             self.stop()
 
     def stop(self) -> None:
-        self._all.pop((type(self), self.loop), None)
+        if self._all.get(key := (type(self), self.loop)) is self:  # one that failed may have been followed by another
+            del self._all[key]
         for task in self.tasks:
             task.cancel()
         self.thread.shutdown(wait=False)

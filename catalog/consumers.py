@@ -26,14 +26,13 @@ class ShowsRoom(Room):
         parameters = read_query(scope["query_string"])
         return topic_of(parameters, show_of(scope)), since_of(parameters)
 
-    async def join(self, client: Client, asked: tuple[Topic, int | None]) -> None:
+    async def join(self, reader: ChangesHub, client: Client, asked: tuple[Topic, int | None]) -> None:
         client.topic, since = asked
-        hub = ChangesHub.here()
         if client.topic.show_id is not None and not await in_thread(show_exists, client.topic.show_id):
             raise Closing(NOTHING_THERE, "there is no such show")
         if since is None:
-            subscribe(client, hub.position)
-            hub.follow(client, hub.position)
+            subscribe(client, reader.position)
+            reader.follow(client, reader.position)
             return
         try:
             await in_thread(check_since, since)
@@ -44,7 +43,7 @@ class ShowsRoom(Room):
             advice = f"read everything anew, then follow from event_id {newest}"
             raise Closing(PRUNED, f"since: changes after {since} are no longer kept: {advice}") from None
         subscribe(client, since)
-        await catch_up(client, hub, since)
+        await catch_up(client, reader, since)
 
 
 def show_of(scope: Any) -> UUID | None:

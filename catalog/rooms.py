@@ -105,7 +105,7 @@ class Room:
     def asked(self, scope: Any) -> Any:
         """What the address asks for; raises NotUnderstood."""
 
-    async def join(self, client: Client, asked: Any) -> None:
+    async def join(self, reader: Any, client: Client, asked: Any) -> None:
         raise NotImplementedError
 
     async def __call__(self, scope: Any, receive: Receive, send: Any) -> None:
@@ -152,7 +152,7 @@ class Room:
     async def enter(self, reader: Broadcast, client: Client, asked: Any) -> None:
         try:
             await reader.is_ready()
-            await self.join(client, asked)
+            await self.join(reader, client, asked)
         except Closing as error:
             client.end(error.code, error.reason)
         except OUT_OF_REACH:

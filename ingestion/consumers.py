@@ -79,6 +79,6 @@ class SyncRoom(Room):
     def asked(self, scope: Any) -> None:
         read_query(scope["query_string"], ())
 
-    async def join(self, client: Client, asked: Any) -> None:
+    async def join(self, reader: RunsHub, client: Client, asked: Any) -> None:
         client.say("subscribed", room="sync")
-        RunsHub.here().follow(client)
+        reader.follow(client)
