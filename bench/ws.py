@@ -44,7 +44,7 @@ def main() -> int:
             f"{options.clients} WebSocket clients of one daphne, {options.changes} changes at {options.pace:g}/s",
             end="",
         )
-        print(f"of another process, on {engine}, heard {bell}")
+        print(f" of another process, on {engine}, heard {bell}")
         environment = environment_of(url, redis, Path(folder))
         rows = ceiling(options, environment) + steady(options, environment) + burst(options, environment)
         print("\n".join(map(str, rows)))

@@ -96,7 +96,9 @@ async def converse(url: str) -> None:
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
 
     async def connect() -> None:
-        _, client = await loop.create_connection(lambda: Client(request, arrivals), parts.hostname, parts.port)
+        _, client = await loop.create_connection(
+            lambda: Client(request, arrivals), str(parts.hostname), parts.port or 80
+        )
         await client.open
         clients.append(client)
 

@@ -109,11 +109,11 @@ DRAW: Final = {
 # For shows that were last written before there were triggers. (`WHERE true`: else SQLite takes ON for a join.)
 MISSING: Final = f"""
 INSERT INTO "{TABLE}" (key, token)
-SELECT 'show:' || {{show}}, {{token}} FROM "{Show._meta.db_table}" WHERE true ON CONFLICT (key) DO NOTHING
+SELECT 'show:' || {{show}}, {{drawn}} FROM "{Show._meta.db_table}" WHERE true ON CONFLICT (key) DO NOTHING
 """
 DRAW_MISSING: Final = {
-    "sqlite": MISSING.format(show="id", token="lower(hex(randomblob(16)))"),
-    "postgresql": MISSING.format(show="replace(id::text, '-', '')", token="gen_random_uuid()::text"),
+    "sqlite": MISSING.format(show="id", drawn="lower(hex(randomblob(16)))"),
+    "postgresql": MISSING.format(show="replace(id::text, '-', '')", drawn="gen_random_uuid()::text"),
 }
 
 
