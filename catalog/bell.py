@@ -65,7 +65,7 @@ class RedisBell:
             self.asked.clear()
             try:
                 loop.run_until_complete(asyncio.wait_for(self.send(), PATIENCE))
-            except OUT_OF_REACH as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next ring is tried
                 # The error's text may name the address, with the password in it.
                 if not self.silent:
                     log.warning(

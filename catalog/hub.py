@@ -8,6 +8,7 @@ without a pause in between; who comes with `since=` is first given what lies bet
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
 from functools import partial
@@ -45,7 +46,7 @@ class ChangesHub(Broadcast):
         super().stop()
 
     def wake_from_any_thread(self) -> None:
-        if not self.loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has been closed
             self.loop.call_soon_threadsafe(self.wake)
 
     def heartbeat(self) -> dict[str, int]:
