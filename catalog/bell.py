@@ -5,9 +5,11 @@ lost, and it must never hold up or fail the write that rings it.
 """
 
 import asyncio
+import atexit
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -49,6 +51,8 @@ class RedisBell:
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
         self.silent = False
+        self.done = threading.Event()  # nothing is under way
+        self.done.set()
 
     def ring(self) -> None:
         self.asked.set()
@@ -62,6 +66,7 @@ class RedisBell:
         loop = asyncio.new_event_loop()
         while True:
             self.asked.wait()
+            self.done.clear()
             self.asked.clear()
             try:
                 loop.run_until_complete(asyncio.wait_for(self.send(), PATIENCE))
@@ -75,6 +80,13 @@ class RedisBell:
                 self.silent = True
             else:
                 self.silent = False
+            self.done.set()
+
+    def finish(self) -> None:
+        """Waits for the last ring of a process that ends, no longer than a ring may take."""
+        until = time.monotonic() + PATIENCE
+        while (self.asked.is_set() or not self.done.is_set()) and time.monotonic() < until:
+            time.sleep(0.005)
 
     async def send(self) -> None:
         layer = get_channel_layer()
@@ -93,3 +105,4 @@ def forget_thread() -> None:
 
 
 os.register_at_fork(after_in_child=forget_thread)
+atexit.register(lambda: _over_redis.finish())

@@ -53,7 +53,9 @@ def running() -> tuple[Runs, int]:
 
 
 def runs_since(newest: int, known: list[int]) -> Runs:
-    return by_id(SyncRun.objects.filter(Q(pk__gt=newest) | Q(pk__in=known)))
+    # Those that go on in any case: the lower of two ids may be committed later.
+    going_on = Q(status=SyncRun.Status.RUNNING)
+    return by_id(SyncRun.objects.filter(going_on | Q(pk__gt=newest) | Q(pk__in=known)))
 
 
 def by_id(runs: Any) -> Runs:

@@ -300,6 +300,8 @@ def test_every_page_of_the_desk_that_writes_asks_for_a_token(show: Show, editor:
     def exempt(patterns: Any) -> list[str]:
         found = []
         for pattern in patterns:
+            if getattr(pattern, "namespace", None) == "api":
+                continue  # it asks by itself where a session writes (test_api_editing)
             if hasattr(pattern, "url_patterns"):
                 found += exempt(pattern.url_patterns)
             elif getattr(pattern.callback, "csrf_exempt", False):
