@@ -5,6 +5,7 @@
 query and an empty 304.
 """
 
+import operator
 import os
 from functools import cache
 from typing import Any
@@ -13,7 +14,9 @@ from uuid import UUID
 import django
 import orjson
 import psycopg_pool
+from psycopg.types.json import set_json_loads
 
+set_json_loads(orjson.loads)
 django.setup()  # for the names of the columns; no request comes near it
 
 from catalog.api.documents import DETAIL_COLUMNS, LOGO_COLUMNS, SHOW_COLUMNS  # noqa: E402
@@ -26,7 +29,7 @@ LOGO = ", ".join(
 )
 ENTITY = f"'id', e.id, 'name', e.name, 'origin_country', e.origin_country, 'tmdb_fetched_at', e.tmdb_fetched_at, {LOGO}"
 PROVIDER = (
-    "'provider_id', e.provider_id, 'provider_name', e.provider_name, 'display_priority', o.display_priority, "
+    "'provider_id', e.provider_id, 'provider_name', e.provider_name, "
     f"'origin_country', e.origin_country, 'tmdb_fetched_at', e.tmdb_fetched_at, {LOGO}"
 )
 COLUMNS = ", ".join(f"s.{name}" for name in (*SHOW_COLUMNS, *DETAIL_COLUMNS))
@@ -36,11 +39,10 @@ SELECT {COLUMNS},
      JOIN catalog_network e ON e.id = l.network_id WHERE l.show_id = s.id) AS tmdb_networks,
     (SELECT json_agg(json_build_object({ENTITY}) ORDER BY l.position) FROM catalog_showproductioncompany l
      JOIN catalog_productioncompany e ON e.id = l.company_id WHERE l.show_id = s.id) AS tmdb_production_companies,
-    (SELECT json_agg(g ORDER BY g.region, g.offer_type) FROM (
-        SELECT o.region, o.offer_type, max(o.link) AS link,
-            json_agg(json_build_object({PROVIDER}) ORDER BY o.display_priority, e.provider_name) AS providers
-        FROM catalog_showwatchprovider o JOIN catalog_watchprovider e ON e.provider_id = o.provider_id
-        WHERE o.show_id = s.id GROUP BY o.region, o.offer_type) g) AS watch_providers
+    (SELECT json_agg(json_build_array(o.region, o.offer_type, o.link, o.provider_id, o.display_priority))
+     FROM catalog_showwatchprovider o WHERE o.show_id = s.id) AS offers,
+    (SELECT json_agg(json_build_object({PROVIDER})) FROM catalog_watchprovider e WHERE e.provider_id IN
+        (SELECT provider_id FROM catalog_showwatchprovider WHERE show_id = s.id)) AS providers
 FROM catalog_show s WHERE s.id = %s AND s.deleted_at IS NULL
 """  # noqa: S608
 LIST_COLUMNS = ", ".join(SHOW_COLUMNS)
@@ -62,7 +64,21 @@ def body_of(path: str, cursor: Any, rows: list[Any]) -> bytes:
         return b""
     names = [column.name for column in cursor.description]
     found = [dict(zip(names, row, strict=True)) for row in rows]
-    return orjson.dumps(found[0] if path.startswith("/show/") else {"count": found[0]["count"], "results": found})
+    if path.startswith("/show/"):
+        return orjson.dumps(with_offers(found[0]))
+    return orjson.dumps({"count": found[0]["count"], "results": found})
+
+
+def with_offers(show: dict[str, Any]) -> dict[str, Any]:
+    """Each provider is sent once by the database, and stands in many groups."""
+    providers = {row["provider_id"]: row for row in show.pop("providers") or []}
+    groups: list[dict[str, Any]] = []
+    place = operator.itemgetter(0, 1, 4)
+    for region, offer_type, link, provider_id, priority in sorted(show.pop("offers") or [], key=place):
+        if not groups or (groups[-1]["region"], groups[-1]["offer_type"]) != (region, offer_type):
+            groups.append({"region": region, "offer_type": offer_type, "link": link, "providers": []})
+        groups[-1]["providers"].append(providers[provider_id] | {"display_priority": priority})
+    return show | {"watch_providers": groups}
 
 
 @cache

@@ -22,7 +22,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from catalog.models import (
     Network,
@@ -56,13 +56,15 @@ def read_revisions(keys: Collection[str]) -> dict[str, str]:
     """The tokens of these keys, in one query. A show that was never written since the triggers exist has none."""
     marks = ", ".join(["%s"] * len(keys))
     statement = f'SELECT key, token FROM "{TABLE}" WHERE key IN ({marks})'
-    pool = getattr(connection, "pool", None)
-    if pool is not None and connection.connection is None:
-        # Straight from the pool: to make a connection of Django's for it would take longer than the query.
-        with connection.wrap_database_errors, pool.connection() as raw:
-            raw.autocommit = True
-            return dict(psycopg.Cursor(raw).execute(statement, list(keys)).fetchall())
-    with connection.cursor() as cursor:
+    database = connections[DEFAULT_DB_ALIAS]
+    pool = getattr(database, "pool", None)
+    if pool is not None and database.connection is None:
+        # Straight from the pool, and planned once: Django's connection and the plan take longer than the query.
+        with database.wrap_database_errors, pool.connection() as raw:
+            if not raw.autocommit:
+                raw.autocommit = True
+            return dict(psycopg.Cursor(raw).execute(statement, list(keys), prepare=True).fetchall())
+    with database.cursor() as cursor:
         cursor.execute(statement, list(keys))
         return dict(cursor.fetchall())
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from cachetools import LRUCache
 from django.conf import settings
-from django.db import Error, connection
+from django.db import DEFAULT_DB_ALIAS, Error, connections
 from django.utils.http import http_date
 
 from catalog.api.responses import MADE, Made, accepts_gzip, is_current
@@ -43,6 +43,7 @@ class Kept:
 
     made: Made
     headers: Headers
+    last_modified: tuple[str, str]
 
     @property
     def size(self) -> int:
@@ -75,7 +76,8 @@ memory = Memory(settings.API_MEMORY)
 
 def is_true(kept: Kept) -> bool:
     """Whether nothing that the answer was read from has been written since. Where the database is away: no."""
-    if connection.in_atomic_block:
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.in_atomic_block:
         return False
     try:
         return read_revisions(kept.made.revisions) == kept.made.revisions
@@ -83,14 +85,14 @@ def is_true(kept: Kept) -> bool:
         log.debug("revisions could not be read; Django answers", exc_info=True)
         return False
     finally:
-        if not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()
+        if database.connection is not None:
+            database.close_if_unusable_or_obsolete()
 
 
 def answer(kept: Kept, if_none_match: str | None, if_modified_since: str | None) -> tuple[int, Headers, bytes]:
     made, headers = kept.made, list(kept.headers)
     if made.modified <= time.time():
-        headers.append(("Last-Modified", http_date(made.modified)))
+        headers.append(kept.last_modified)
     if is_current(if_none_match, if_modified_since, made.etag, made.modified):
         return 304, headers, b""
     return 200, [*headers, *made.content_headers.items()], made.body
@@ -101,7 +103,8 @@ def keep(key: tuple[str, ...], status: int, headers: Headers, made: Made | None)
     names = {name.lower() for name, _ in headers}
     if made is None or status not in (200, 304) or "set-cookie" in names or sum(map(len, key)) > LONGEST_ADDRESS:
         return
-    memory.keep(key, Kept(made, [(name, value) for name, value in headers if name.lower() not in OF_ONE_ANSWER]))
+    lasting = [(name, value) for name, value in headers if name.lower() not in OF_ONE_ANSWER]
+    memory.keep(key, Kept(made, lasting, ("Last-Modified", http_date(made.modified))))
 
 
 # --- WSGI

@@ -305,10 +305,11 @@ def test_stages_are_named_in_a_list(upstream):
 
 @pytest.mark.parametrize(("days_ago", "read_from"), [(5, 5), (0, 1), (400, 14)])
 def test_since_reads_changes_from_that_day_or_from_the_last_reading(upstream, days_ago, read_from):
-    world(upstream, 1)
-    run()
-    upstream.clear()
     noon = datetime(2026, 11, 23, 11, tzinfo=UTC)
+    world(upstream, 1)
+    with time_machine.travel(noon, tick=False):
+        run()
+    upstream.clear()
     SyncState.objects.update(last_success_at=noon)
 
     with time_machine.travel(noon, tick=False):
