@@ -12,30 +12,36 @@ def drop_triggers(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalog', '0003_name_keys'),
+        ("catalog", "0003_name_keys"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='FeedStart',
+            name="FeedStart",
             fields=[
-                ('id', models.SmallAutoField(primary_key=True, serialize=False)),
-                ('pruned_through', models.BigIntegerField(default=0)),
+                ("id", models.SmallAutoField(primary_key=True, serialize=False)),
+                ("pruned_through", models.BigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_feed_start')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="one_feed_start")],
             },
         ),
         migrations.CreateModel(
-            name='Revision',
+            name="Revision",
             fields=[
-                ('key', models.CharField(primary_key=True, serialize=False)),
-                ('token', models.CharField()),
+                ("key", models.CharField(primary_key=True, serialize=False)),
+                ("token", models.CharField()),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('key', ''), _negated=True), models.Q(('token', ''), _negated=True)), name='revision_is_set')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("key", ""), _negated=True), models.Q(("token", ""), _negated=True)
+                        ),
+                        name="revision_is_set",
+                    )
+                ],
             },
         ),
         migrations.RunPython(migrations.RunPython.noop, drop_triggers),
