@@ -82,7 +82,8 @@ def merge_shows(
         Show.all_objects.filter(pk__in=followers).update(merged_into=target)
     source.deleted_at, source.merged_into = timezone.now(), target
     columns = swap_fetched(source, target, swapped)
-    save_pair(source, target, {name: former for name, (_, former) in swapped.items()}, columns, decided.values)
+    former = {name: ids[1] for name, ids in swapped.items()}
+    save_pair(source, target, former, columns, decided.values, told=bool(changes))
 
     batch.plan = {
         "source": str(source.pk),
@@ -125,7 +126,7 @@ def unmerge(batch: Batch, author: Author) -> list[str]:
     source.deleted_at = source.merged_into = None
     columns = swap_fetched(source, target, undoing.back)
     columns += part_fetched(source, target, {k: v for k, v in undoing.was.items() if k not in undoing.back}, batch)
-    save_pair(source, target, undoing.was, columns, decided.values)
+    save_pair(source, target, undoing.was, columns, decided.values, told=bool(changes))
 
     close(undo, 2 if changes else 1)
     told: dict[str, Any] = {name: value_change(None, value) for name, value in naming(source).items()}
@@ -267,16 +268,26 @@ def part_fetched(source: Show, target: Show, ids: Mapping[str, Any], merge: Batc
 
 
 def save_pair(
-    source: Show, target: Show, ids: Mapping[str, Any], columns: Iterable[str], values: Iterable[str]
+    source: Show,
+    target: Show,
+    ids: Mapping[str, Any],
+    columns: Iterable[str],
+    values: Iterable[str],
+    *,
+    told: bool,
 ) -> None:
     """Saves both, with these columns of each: the source gets `ids`, after it let go of those that the target takes.
 
-    Raises ValidationError for an id that a third show has.
+    A target of which there is no change to be told keeps its `updated_at`: else who follows the feed would have
+    another one. Raises ValidationError for an id that a third show has.
     """
     if ids:
         Show.all_objects.filter(pk=source.pk).update(**dict.fromkeys(ids))
     validate(target, values)
-    save(target, {*values, *columns})
+    if told:
+        save(target, {*values, *columns})
+    else:
+        target.save(update_fields=["locked_fields", "upstream_values", *columns])
     for name, value in ids.items():
         setattr(source, name, value)
     save(source, {*ids, *columns, "deleted_at", "merged_into"})

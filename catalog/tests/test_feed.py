@@ -43,6 +43,18 @@ def test_a_merge_tells_where_the_show_went(show: Show, author: Author) -> None:
     assert [(event.show_id, event.merged_into) for event in merged] == [(twin.pk, show.pk)]
 
 
+def test_a_merge_that_changes_nothing_of_the_target_leaves_it_as_readers_have_it(show: Show, author: Author) -> None:
+    twin = Show.objects.create(name="Below Deck")
+    before = Client().get(reverse("api:show", args=(show.pk,))).json()
+
+    batch = merge_shows(twin.pk, show.pk, {}, Author(user=author.user, reason="the same"))
+    merged = Client().get(reverse("api:show", args=(show.pk,))).json()
+    unmerge(batch, author)
+
+    assert merged == before == Client().get(reverse("api:show", args=(show.pk,))).json()
+    assert [event.type for event in read_events(0, 10)] == ["show_merged", "show_created"]
+
+
 def test_a_reader_from_elsewhere_is_told_so(show: Show, author: Author) -> None:
     edit_show(show.pk, {"name": "x"}, author)
     check_since(0)
