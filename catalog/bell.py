@@ -13,14 +13,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import redis
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
 log = logging.getLogger(__name__)
 
 GROUP: Final = "changes"  # of the channel layer
 PATIENCE = 2.0  # seconds for one ring over Redis
-OUT_OF_REACH = (redis.RedisError, OSError, TimeoutError, asyncio.TimeoutError)
 
 _listeners: dict[object, Callable[[], None]] = {}
 

@@ -12,7 +12,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Iterable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from channels.layers import InMemoryChannelLayer, get_channel_layer
 
@@ -74,30 +74,38 @@ class ChangesHub(Broadcast):
         follower.after = after
         self.live[follower] = None
 
-    async def hear(self, layer: object) -> None:
+    async def hear(self, layer: Any) -> None:
         """The bell of other processes, over Redis."""
+        channel = await layer.new_channel()
+        try:
+            await self.hear_in(layer, channel)
+        finally:
+            # Else Redis keeps for a day what nobody hears any more, and rings there too.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(layer.group_discard(bell.GROUP, channel), bell.PATIENCE)
+
+    async def hear_in(self, layer: Any, channel: str) -> None:
         silent = False
         while True:
             try:
-                channel = await layer.new_channel()  # type: ignore[attr-defined]
                 while True:
-                    await layer.group_add(bell.GROUP, channel)  # type: ignore[attr-defined]
+                    await layer.group_add(bell.GROUP, channel)
                     if silent:
                         log.warning("Redis is there again: the bell of other processes is heard")
                     silent = False
                     self.wake()  # what was rung for meanwhile
                     await self.hear_for_a_while(layer, channel)
-            except bell.OUT_OF_REACH as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, clients lose no more than the bell
                 if not silent:
                     log.warning("Redis is out of reach (%s): changes are looked for", type(error).__name__)
                 silent = True
                 await asyncio.sleep(1)
 
-    async def hear_for_a_while(self, layer: object, channel: str) -> None:
+    async def hear_for_a_while(self, layer: Any, channel: str) -> None:
         try:
             async with asyncio.timeout(RENEW):
                 while True:
-                    await layer.receive(channel)  # type: ignore[attr-defined]
+                    await layer.receive(channel)
                     self.wake()
         except TimeoutError:
             return

@@ -3,7 +3,6 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from channels.security.websocket import WebsocketDenier
 from django.conf import settings
 from django.http.request import validate_host
 
@@ -18,7 +17,10 @@ class CheckedOrigin:
         origin = next((value.decode("latin1") for name, value in scope["headers"] if name == b"origin"), None)
         if origin is None or is_ours(origin):
             return await self.application(scope, receive, send)
-        return await WebsocketDenier()(scope, receive, send)
+        await receive()
+        # Here and not by the consumer of channels: that one opens a channel in Redis for whomever it refuses.
+        await send({"type": "websocket.close"})
+        return None
 
 
 def is_ours(origin: str) -> bool:

@@ -6,6 +6,7 @@ a refusal before. No connection has a channel of the channel layer or a task of 
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar, Final
@@ -19,6 +20,8 @@ from catalog.outbox import Outbox
 from catalog.reading import OUT_OF_REACH, in_thread
 from catalog.socket_login import Login, Refused, by_token, session_key, user_of, user_of_session
 from catalog.topics import NotUnderstood
+
+log = logging.getLogger(__name__)
 
 NOT_UNDERSTOOD: Final = 4400
 NOT_LOGGED_IN: Final = 4401
@@ -38,6 +41,10 @@ class Closing(Exception):
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
+
+
+class Gone(Exception):
+    """The client has left; nothing more will be received."""
 
 
 class Client:
@@ -132,6 +139,8 @@ class Room:
             client.end(error.code, error.reason)
         except OUT_OF_REACH:
             client.end(AWAY, "the database does not answer: try again later")
+        except Gone:
+            return
         else:
             await self.listen(client, asked, receive)
             return
@@ -157,6 +166,9 @@ class Room:
             client.end(error.code, error.reason)
         except OUT_OF_REACH:
             client.end(AWAY, "the database does not answer: reconnect with since=ID of the last event")
+        except Exception:
+            log.exception("a WebSocket client could not join: it is closed")
+            client.end(AWAY, "an error: reconnect with since=ID of the last event")
 
     def hear(self, client: Client, message: dict[str, Any]) -> None:
         """What a client says when all is said: a ping. Everything else is answered with what is wrong with it."""
@@ -175,7 +187,7 @@ class Room:
                 client.say("error", detail="unknown type: this room takes ping alone; what it tells is in its address")
 
     async def log_in(self, client: Client, scope: Any, receive: Receive) -> None:
-        """By the cookie, or by the first message. Raises Closing."""
+        """By the cookie, or by the first message. Raises Closing, and Gone."""
         login, user = await self.who_is(client, scope, receive)
         if not await in_thread(self.may_enter, user):
             raise Closing(NOT_ALLOWED, "you may not enter this room")
@@ -190,7 +202,7 @@ class Room:
                 while True:
                     message = await receive()
                     if message["type"] == "websocket.disconnect":
-                        raise Closing(NOT_LOGGED_IN, "gone")
+                        raise Gone
                     try:
                         word = read_message(client, message)
                         if word["type"] == "authenticate":

@@ -2,7 +2,9 @@
 
 import json
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -12,6 +14,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 from knox.models import get_token_model
+from redis import StrictRedis
+from websockets import Origin
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as connect_and_queue
@@ -55,6 +59,13 @@ def code_of(client: ClientConnection) -> tuple[int, str]:
     received = closed.value.rcvd
     assert received is not None
     return received.code, received.reason
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
 
 
 def ids(client: ClientConnection, number: int) -> list[int]:
@@ -111,17 +122,45 @@ def test_with_redis_out_of_reach_writes_go_on_and_clients_hear_by_the_poll(show:
     assert "hidden-word" not in text
 
 
+def test_with_redis_out_of_reach_a_foreign_page_is_refused_all_the_same(tmp_path: Path, transactional_db: None) -> None:
+    log = tmp_path / "log"
+    with (
+        daphne(log, REDIS_URL=f"redis://127.0.0.1:{free_port()}/0") as rooms,
+        pytest.raises(InvalidStatus) as refused,
+        connect(f"{rooms}/shows", origin=Origin("https://evil.example")),
+    ):
+        pass
+
+    assert refused.value.response.status_code == 403
+    assert "Traceback" not in log.read_text()
+
+
+def test_where_nobody_listens_any_more_redis_has_nobody_to_ring_for(show: Show, tmp_path: Path) -> None:
+    def heard_of(group: StrictRedis) -> int:
+        return int(group.zcard("trr:group:changes"))
+
+    with (
+        redis(tmp_path / "redis") as url,
+        daphne(tmp_path / "log", REDIS_URL=url) as rooms,
+        closing(StrictRedis.from_url(url)) as group,
+    ):
+        for _ in range(2):
+            with connect(f"{rooms}/shows"):
+                wait_until(lambda: heard_of(group) == 1)
+            wait_until(lambda: heard_of(group) == 0)
+
+
 def test_a_client_that_was_cut_off_during_a_sync_catches_up_without_gap_or_repeat(rooms: str, show: Show) -> None:
     heard = []
     with connect(f"{rooms}/shows") as client:
         start = hear(client)["payload"]["event_id"]
-        edit_elsewhere(show.pk, 100, "First")
-        heard += ids(client, 40)
-    edit_elsewhere(show.pk, 80, "Meanwhile")
+        edit_elsewhere(show.pk, 40, "First")
+        heard += ids(client, 15)
+    edit_elsewhere(show.pk, 30, "Meanwhile")
     with connect(f"{rooms}/shows?since={heard[-1]}") as client:
         assert hear(client)["payload"]["event_id"] == heard[-1]
-        edit_elsewhere(show.pk, 20, "After")
-        heard += ids(client, 160)
+        edit_elsewhere(show.pk, 10, "After")
+        heard += ids(client, 65)
 
     assert heard == list(Change.objects.filter(id__gt=start).order_by("id").values_list("id", flat=True))
 

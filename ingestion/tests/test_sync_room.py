@@ -1,5 +1,6 @@
 """The staff room: who may enter, and what is told of runs."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.test import Client
 from knox.models import get_token_model
 
 from catalog.reading import in_thread
+from catalog.rooms import Room
 from ingestion.models import SyncRun
 from ingestion.routing import websocket_urlpatterns
 
@@ -107,6 +109,15 @@ async def test_who_loses_login_or_right_is_put_out(cookie: str, staff: Any, sett
 
     await in_thread(lose)
     await is_closed(socket, 4401)
+
+
+async def test_who_leaves_before_the_login_is_gone_at_once(transactional_db: None) -> None:
+    socket = room()
+    await socket.connect(PATIENCE)
+    await socket.send_input({"type": "websocket.disconnect", "code": 1001})
+    await asyncio.wait_for(asyncio.shield(socket.future), PATIENCE)
+
+    assert Room.connections == 0
 
 
 async def test_who_says_nothing_is_put_out(transactional_db: None, settings: Any) -> None:
