@@ -117,10 +117,13 @@ class Broadcast:
         while True:
             await self.wait()
             await self.patiently(self.look)
-            if self.loop.time() >= self.beat_at:
-                self.beat_at = self.loop.time() + settings.WS_HEARTBEAT_SECONDS
-                beat = frame("heartbeat", self.heartbeat())
-                await self.tell(text_frames(beat))
+            await self.beat()
+
+    async def beat(self) -> None:
+        """When it is time. Never within a `tell`, where some have not yet been told what others have."""
+        if self.loop.time() >= self.beat_at:
+            self.beat_at = self.loop.time() + settings.WS_HEARTBEAT_SECONDS
+            await self.tell(text_frames(frame("heartbeat", self.heartbeat())))
 
     async def wait(self) -> None:
         pause = min(self.pause(), max(0.0, self.beat_at - self.loop.time()))
@@ -138,6 +141,7 @@ class Broadcast:
             except OUT_OF_REACH as error:
                 if not tries:
                     log.warning("the database is out of reach (%s): WebSocket clients wait", type(error).__name__)
+                await self.beat()  # who heard none would take the server for dead, and connect again and again
                 await asyncio.sleep(BACKOFF[min(tries, len(BACKOFF) - 1)])
                 tries += 1
             else:

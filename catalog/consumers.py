@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from catalog.feed import NotYet, Pruned, check_since, newest_id, read_events
+from catalog.feed import NotYet, Pruned, check_since, newest_id, read_on
 from catalog.frames import event_frame
 from catalog.hub import CHUNK, ChangesHub
 from catalog.models import Show
@@ -36,14 +36,14 @@ class ShowsRoom(Room):
             return
         try:
             await in_thread(check_since, since)
+            subscribe(client, since)
+            await catch_up(client, reader, since)
         except NotYet:
             raise Closing(NOT_UNDERSTOOD, "since: no event has so high an id: is it of another database?") from None
         except Pruned:
             newest = await in_thread(newest_id)
             advice = f"read everything anew, then follow from event_id {newest}"
             raise Closing(PRUNED, f"since: changes after {since} are no longer kept: {advice}") from None
-        subscribe(client, since)
-        await catch_up(client, reader, since)
 
 
 def show_of(scope: Any) -> UUID | None:
@@ -68,14 +68,14 @@ def subscribe(client: Client, event_id: int) -> None:
 
 
 async def catch_up(client: Client, hub: ChangesHub, since: int) -> None:
-    """Sends what was missed from the rows, as fast as the client reads, and makes it live without a gap."""
+    """Sends what was missed from the rows, as fast as the client reads; then it is live. Raises Pruned."""
     position = since
     while not client.outbox.closed:
         target = hub.position
         if position >= target:  # nothing is awaited from here to `follow`, so the hub reads nothing in between
             hub.follow(client, position)
             return
-        events = await in_thread(read_events, position, CHUNK, client.topic.show_id)
+        events = await in_thread(read_on, position, CHUNK, client.topic.show_id)
         for event in events:
             if client.topic.wants(event):
                 client.outbox.put(event_frame(event))

@@ -53,6 +53,17 @@ def read_events(since: int, limit: int, show_id: UUID | None = None) -> list[Eve
     return [event_of(*row) for row in rows.values_list("id", "ts", "kind", "show_id", "fields")[:limit]]
 
 
+def read_on(since: int, limit: int, show_id: UUID | None = None) -> list[Event]:
+    """As `read_events`, for who reads on from an id that was good when it began; raises Pruned where it no longer is.
+
+    The rows first: what was dropped before they were read, the start of the feed tells afterwards.
+    """
+    events = read_events(since, limit, show_id)
+    if since < pruned_through():
+        raise Pruned
+    return events
+
+
 def event_of(change_id: int, ts: datetime, kind: str, show_id: UUID, fields: dict[str, Any]) -> Event:
     merged_into = fields.get("merged_into") if kind == Kind.MERGED else None
     return Event(change_id, ts, TYPES[kind], show_id, in_api(fields), UUID(merged_into[1]) if merged_into else None)

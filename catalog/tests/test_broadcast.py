@@ -128,6 +128,21 @@ async def test_while_the_database_is_out_of_reach_clients_stay_and_it_is_said_on
     reader.leave(member)
 
 
+async def test_while_the_database_is_out_of_reach_hearts_go_on_beating(monkeypatch: Any, settings: Any) -> None:
+    async def away(self: Reader) -> None:
+        raise OperationalError
+
+    settings.WS_HEARTBEAT_SECONDS = 0.01
+    monkeypatch.setattr("catalog.broadcast.BACKOFF", (0.001,))
+    monkeypatch.setattr(Reader, "look", away)
+    member = Sink()
+    reader = come(member)
+    await until(lambda: len(member.sent) > 1)
+
+    assert all('"type":"heartbeat"' in message["text"] for message in member.sent)
+    reader.leave(member)
+
+
 async def test_who_may_not_stay_is_expelled(settings: Any) -> None:
     settings.WS_RECHECK_SECONDS = 0.01
     stays, goes = Sink(), Sink()

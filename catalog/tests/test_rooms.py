@@ -11,6 +11,7 @@ from knox.models import get_token_model
 
 from catalog.changes import Author, change_of, save_changes
 from catalog.edits import edit_show
+from catalog.feed import read_on
 from catalog.models import Change, FeedStart, Show
 from catalog.models.change import Kind
 from catalog.origins import CheckedOrigin
@@ -159,6 +160,35 @@ async def test_who_has_read_less_than_is_kept_is_told_how_to_go_on(shows: list[S
 
     async with Talk("shows?since=0") as talk:
         assert f"read everything anew, then follow from event_id {change_id}" in await talk.is_refused(4410)
+
+
+async def test_what_is_dropped_while_it_is_caught_up_with_is_not_left_out_unsaid(
+    shows: list[Show], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("catalog.consumers.CHUNK", 2)
+    ids = [await in_thread(edit, shows[0], f"Text {number}") for number in range(5)]
+
+    def drop_and_read(*args: Any) -> Any:
+        Change.objects.filter(pk__lte=ids[3]).delete()
+        FeedStart.objects.create(id=1, pruned_through=ids[3])
+        return read_on(*args)
+
+    monkeypatch.setattr("catalog.consumers.read_on", drop_and_read)
+    async with Talk(f"shows?since={ids[0]}") as talk:
+        assert (await talk.hear())[0] == "subscribed"
+        assert f"follow from event_id {ids[-1]}" in await talk.is_refused(4410)
+
+
+async def test_who_can_not_be_let_in_for_a_mistake_of_ours_is_not_left_waiting(
+    shows: list[Show], monkeypatch: Any, caplog: Any
+) -> None:
+    def broken(show_id: Any) -> bool:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr("catalog.consumers.show_exists", broken)
+    async with Talk(f"shows/{shows[0].pk}") as talk:
+        assert "a mistake" not in await talk.is_refused(1011)
+    assert "a mistake" in caplog.text
 
 
 @pytest.mark.parametrize("show_id", ["00000000-0000-4000-8000-000000000000", "1", "%00", "x" * 500])
