@@ -47,7 +47,7 @@ class Broadcast:
         self.ready: asyncio.Future[None] = self.loop.create_future()
         self.thread = ThreadPoolExecutor(1, thread_name_prefix=type(self).__name__)
         self.tasks: list[asyncio.Task[None]] = []
-        self.beat_at = 0.0
+        self.beat_at = self.look_at = 0.0
 
     @classmethod
     def here(cls) -> Self:
@@ -116,6 +116,8 @@ class Broadcast:
         self.ready.set_result(None)
         while True:
             await self.wait()
+            # From here and not from its end, or what takes long to tell delays what comes after it.
+            self.look_at = self.loop.time() + self.pause()
             await self.patiently(self.look)
             await self.beat()
 
@@ -126,8 +128,7 @@ class Broadcast:
             await self.tell(text_frames(frame("heartbeat", self.heartbeat())))
 
     async def wait(self) -> None:
-        pause = min(self.pause(), max(0.0, self.beat_at - self.loop.time()))
-        timer = self.loop.call_later(pause, self.asked.set)
+        timer = self.loop.call_at(min(self.look_at, self.beat_at), self.asked.set)
         await self.asked.wait()
         timer.cancel()
         self.asked.clear()
