@@ -11,8 +11,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--changes", type=int, required=True)
     parser.add_argument("--pace", type=float, required=True, help="changes a second; 0: as fast as it goes")
+    parser.add_argument("--batch", type=int, default=1, help="changes in one transaction; a sync has 20")
     options = parser.parse_args()
     django.setup()
+    from django.db import transaction
+
     from catalog.changes import Author
     from catalog.edits import edit_show
     from catalog.models import Show
@@ -22,13 +25,17 @@ def main() -> None:
     author = Author(reason="bench")
     committed: dict[int, float] = {}
     due = time.monotonic()
-    for number, show in enumerate(shows):
+    for start in range(0, len(shows), options.batch):
         if options.pace:
-            due += 1 / options.pace
+            due += options.batch / options.pace
             time.sleep(max(0.0, due - time.monotonic()))
-        change = edit_show(show.pk, {"description": f"Text {number}"}, author)
-        assert change is not None
-        committed[change.pk] = time.monotonic()
+        changes = []
+        with transaction.atomic():
+            for show in shows[start : start + options.batch]:
+                change = edit_show(show.pk, {"description": "Another text."}, author)
+                assert change is not None
+                changes.append(change.pk)
+        committed |= dict.fromkeys(changes, time.monotonic())
     time.sleep(0.5)  # the bell rings in a thread, which ends with the process
     print(json.dumps(committed))
 
