@@ -11,7 +11,7 @@ from catalog.api.errors import Gone
 from catalog.api.responses import respond
 from catalog.api.serializers import EventPageSerializer
 from catalog.api.views import ApiView, failures, query
-from catalog.feed import NotYet, Pruned, check_since, newest_id, read_events
+from catalog.feed import NotYet, Pruned, check_since, newest_id, read_on
 
 LIMIT, MOST = 100, 1000
 NEWEST = "newest"
@@ -36,6 +36,7 @@ class Changes(ApiView):
         since = parameters.whole_number("since", values.get("since", "0"), 0)
         try:
             check_since(since)
+            events = read_on(since, limit)
         except NotYet:
             raise parameters.refuse("since", "No change has so high an id: is it of another database?") from None
         except Pruned:
@@ -43,6 +44,5 @@ class Changes(ApiView):
                 f"Changes after {since} are no longer kept. Note next_since of ?since={NEWEST}, read all shows anew "
                 "(/api/v1/shows?cursor=), then go on from there."
             ) from None
-        events = read_events(since, limit)
         payload = {"results": [asdict(event) for event in events], "next_since": events[-1].id if events else since}
         return respond(request._request, payload)
