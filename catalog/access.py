@@ -5,10 +5,8 @@ whoever makes it, as only they know who acts: take `rights_of` before and after,
 `record_rights`. No password is ever kept; a user name is kept as it was typed (of a lockout without case, as it is
 counted).
 
-The address is the one that axes counts failures by: REMOTE_ADDR, which nobody can forge. Behind a proxy that is
-the proxy's own, until settings say which header it sets: AXES_IPWARE_META_PRECEDENCE_ORDER =
-("HTTP_X_FORWARDED_FOR",) and AXES_IPWARE_PROXY_COUNT = the number of proxies in front. Set them only where every
-request comes through the proxy: whoever reaches the site directly writes that header himself.
+The address is the one that axes counts failures by (`address_of`): REMOTE_ADDR, which nobody can forge, or behind
+TRUSTED_PROXIES what the farthest of them has seen.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from catalog.api.throttle import client_address
 from catalog.models import AccessEvent
 
 Kind = AccessEvent.Kind
@@ -60,6 +59,11 @@ def username_of(request: HttpRequest, credentials: Mapping[str, Any] | None = No
     """
     given = credentials if credentials else request.POST
     return shortened(str(given.get("username") or "").casefold())
+
+
+def address_of(request: HttpRequest) -> str:
+    """Who asks; axes calls it, and `get_client_ip_address` through it."""
+    return client_address(request.META.get("REMOTE_ADDR", ""), request.META.get("HTTP_X_FORWARDED_FOR", ""))
 
 
 # --- logins

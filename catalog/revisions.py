@@ -1,8 +1,9 @@
 """How an answer is known to be of today: every transaction that writes what the API tells draws new tokens.
 
 Triggers of the database do it, so that no writer can forget it: neither a bulk statement nor a person at a
-SQL prompt. A row of `Revision` has a token of the state of one show with its links and offers, of all shows, and
-of all entities (networks, companies, providers: a logo stands in thousands of shows, whose own tokens stay).
+SQL prompt (but for TRUNCATE, after which `manage.py migrate` draws new ones). A row of `Revision` has a token of
+the state of one show with its links and offers, of all shows, and of all entities (networks, companies,
+providers: a logo stands in thousands of shows, whose own tokens stay).
 Tokens are random, not counted: a backup that is put back, or a transaction rolled back, never gives two states
 the same one.
 
@@ -26,6 +27,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from catalog.models import (
     Network,
+    PastWatchProvider,
     ProductionCompany,
     Revision,
     Show,
@@ -39,10 +41,11 @@ SHOWS: Final = "shows"
 ENTITIES: Final = "entities"
 
 TABLE: Final = Revision._meta.db_table
+LINKS: Final = (ShowNetwork, ShowProductionCompany, ShowWatchProvider, PastWatchProvider)
 # Table -> the column with the show's id.
 SHOW_TABLES: Final[dict[str, str]] = {
     Show._meta.db_table: "id",
-    **{model._meta.db_table: "show_id" for model in (ShowNetwork, ShowProductionCompany, ShowWatchProvider)},
+    **{model._meta.db_table: "show_id" for model in LINKS},
 }
 ENTITY_MODELS: Final[tuple[type[Any], ...]] = (Network, ProductionCompany, WatchProvider)
 UNTOLD: Final = {"tmdb_meta", "logo_error", "logo_locked", "hosted_logo_path"}  # no answer has these
@@ -62,8 +65,8 @@ def read_revisions(keys: Collection[str]) -> dict[str, str]:
         # Straight from the pool, and planned once: Django's connection and the plan take longer than the query.
         with database.wrap_database_errors, pool.connection() as raw:
             if not raw.autocommit:
-                raw.autocommit = True
-            return dict(psycopg.Cursor(raw).execute(statement, list(keys), prepare=True).fetchall())
+                raw.autocommit, raw.prepare_threshold = True, 5  # Django, whose pool it is, has it prepare nothing
+            return dict(psycopg.Cursor(raw).execute(statement, list(keys)).fetchall())
     with database.cursor() as cursor:
         cursor.execute(statement, list(keys))
         return dict(cursor.fetchall())
@@ -153,13 +156,17 @@ BEGIN
     RETURN NULL;
 END $$
 """
-# Once a transaction is enough: a row that this one has written carries its number.
+# Once a transaction is enough: a row that this one has written carries its number. Both rows are locked first, in one
+# order: transactions come to them from different tables.
 REVISE: Final = f"""
 CREATE OR REPLACE FUNCTION catalog_revise() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (SELECT 1 FROM "{TABLE}" WHERE key = TG_ARGV[0] AND xmin = pg_current_xact_id()::xid) THEN
+        RETURN NULL;
+    END IF;
+    PERFORM 1 FROM "{TABLE}" WHERE key IN ('{ENTITIES}', '{SHOWS}') ORDER BY key FOR UPDATE;
     INSERT INTO "{TABLE}" (key, token) VALUES (TG_ARGV[0], gen_random_uuid()::text)
-    ON CONFLICT (key) DO UPDATE SET token = excluded.token
-    WHERE "{TABLE}".xmin <> pg_current_xact_id()::xid;
+    ON CONFLICT (key) DO UPDATE SET token = excluded.token;
     RETURN NULL;
 END $$
 """

@@ -16,6 +16,7 @@ from django.conf import settings
 from catalog.broadcast import Broadcast
 from catalog.daphne_connection import outbox_of
 from catalog.frames import frame
+from catalog.origins import is_site, origin_of
 from catalog.outbox import Outbox
 from catalog.reading import OUT_OF_REACH, in_thread
 from catalog.socket_login import Login, Refused, by_token, session_key, user_of, user_of_session
@@ -194,7 +195,8 @@ class Room:
         client.login, client.may = login, self.may_enter
 
     async def who_is(self, client: Client, scope: Any, receive: Receive) -> tuple[Login, Any]:
-        key = session_key(scope["headers"])
+        origin = origin_of(scope["headers"])
+        key = session_key(scope["headers"]) if origin is None or is_site(origin) else None
         if key is not None and (user := await in_thread(user_of_session, key)) is not None:
             return Login(session=key), user
         try:

@@ -103,23 +103,27 @@ def has_lock(name: str) -> Q:
     return Q(Contains(Cast("locked_fields", TextField()), f'"{name}"'))
 
 
-def entity_ids(model: type[Any], name_field: str, value: str) -> list[int]:
-    """The id that `value` gives, or those of all who have that name. Raises ValidationError where there is none."""
+def entities_named(model: type[Any], name_field: str, value: str) -> QuerySet[Any]:
+    """The one with the id that `value` gives, or all who have that name. Raises ValidationError where there is none.
+
+    It is a part of the statement that it goes into, not its result of now: the API keeps answers by what that
+    statement has seen.
+    """
     match = ENTITY_ID.match(value)
     wanted = {"pk": int(match[1])} if match else {f"{name_field}__iexact": value}
-    ids = list(model.objects.filter(**wanted).order_by().values_list("pk", flat=True)[:MOST_NAMESAKES])
-    if not ids:
+    entities: QuerySet[Any] = model.objects.filter(**wanted).order_by()
+    if not entities.exists():
         raise ValidationError(f"There is no {model._meta.verbose_name} “{value}”. Give a whole name, or an id of TMDb.")
-    return ids
+    return entities.values("pk")
 
 
 def of_network(value: str) -> Q:
-    ids = entity_ids(Network, "name", value)
-    return Q(Exists(ShowNetwork.objects.filter(show=OuterRef("pk"), network__in=ids)))
+    named = entities_named(Network, "name", value)
+    return Q(Exists(ShowNetwork.objects.filter(show=OuterRef("pk"), network__in=named)))
 
 
 def by_provider(value: str) -> Q:
-    return Q(provider__in=entity_ids(WatchProvider, "provider_name", value))
+    return Q(provider__in=entities_named(WatchProvider, "provider_name", value))
 
 
 def in_region(value: str) -> Q:

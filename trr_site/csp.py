@@ -1,10 +1,11 @@
-"""Content-Security-Policy of the pages: nothing is loaded from elsewhere, framed, or sent elsewhere.
+"""Content-Security-Policy of the pages: logos and posters alone are loaded from elsewhere; nothing is framed or sent.
 
 The theme of admin (unfold, with Alpine) has scripts in its pages and evaluates expressions in them, so these two are
 allowed; an answer that has a policy of its own keeps it. https://developer.mozilla.org/docs/Web/HTTP/CSP
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
@@ -16,9 +17,13 @@ HEADER = "Content-Security-Policy"
 
 def policy() -> str:
     # Logos are ours, or in the bucket or CDN that an operator has named; candidates' posters are TMDb's.
+    images = (settings.TMDB_IMAGE_URL, settings.AWS_CDN_BASE_URL, settings.AWS_S3_ENDPOINT_URL)
+    hosts = {"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in images if url}
+    if settings.AWS_S3_BUCKET:
+        hosts.add("https://*.amazonaws.com")
     return (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-        f"img-src 'self' data: https: {settings.TMDB_IMAGE_URL.partition('/t/')[0]}; font-src 'self' data:; "
+        f"img-src 'self' data: {' '.join(sorted(hosts))}; font-src 'self' data:; "
         "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'self'"
     )
 

@@ -222,7 +222,7 @@ LOGIN_REDIRECT_URL = "admin:index"  # of a login page that was opened by itself
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]  # an attacker elsewhere does not lock an editor out
-AXES_IPWARE_META_PRECEDENCE_ORDER = ("REMOTE_ADDR",)  # behind a proxy: see catalog.access
+AXES_CLIENT_IP_CALLABLE = "catalog.access.address_of"
 AXES_USERNAME_CALLABLE = "catalog.access.username_of"
 AXES_LOCKOUT_CALLABLE = "catalog.access.lockout_response"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the page says for how long: trying again must not prolong it
@@ -265,6 +265,8 @@ API_PUBLIC = read("API_PUBLIC", to_bool, True, "true or false")
 API_REQUESTS_PER_MINUTE = read("API_REQUESTS_PER_MINUTE", to_count, 1200, "a whole number; 0 is no limit")
 API_MEMORY = 64 * 1024 * 1024  # bytes of answers that each web process keeps
 TRUSTED_PROXIES = read("TRUSTED_PROXIES", to_count, 0, "a whole number")
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # what the nearest of them says of the client
 CORS_ALLOWED_ORIGINS: list[str] = read("CORS_ALLOW_ORIGINS", to_origins, [], "https://host, several with commas")
 CORS_ALLOW_METHODS = ["GET", "HEAD", "OPTIONS", "PATCH"]
 CORS_ALLOW_HEADERS = ["accept", "authorization", "content-type", "if-match", "if-none-match"]

@@ -89,11 +89,11 @@ def is_true(kept: Kept) -> bool:
             database.close_if_unusable_or_obsolete()
 
 
-def answer(kept: Kept, if_none_match: str | None, if_modified_since: str | None) -> tuple[int, Headers, bytes]:
+def answer(kept: Kept, if_none_match: str | None) -> tuple[int, Headers, bytes]:
     made, headers = kept.made, list(kept.headers)
     if made.modified <= time.time():
         headers.append(kept.last_modified)
-    if is_current(if_none_match, if_modified_since, made.etag, made.modified):
+    if is_current(if_none_match, made.etag):
         return 304, headers, b""
     return 200, [*headers, *made.content_headers.items()], made.body
 
@@ -121,6 +121,7 @@ class WsgiFront:
         if environ["REQUEST_METHOD"] != "GET" or not path.startswith(PREFIX):
             return self.application(environ, start_response)  # type: ignore[no-any-return]
         key = (
+            environ.get("SCRIPT_NAME", ""),
             path,
             environ.get("QUERY_STRING", ""),
             environ.get("HTTP_HOST", ""),
@@ -135,9 +136,7 @@ class WsgiFront:
             address = client_address(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
             if reads.has_turn(address) and is_true(kept):
                 reads.take(address)
-                status, headers, body = answer(
-                    kept, environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_MODIFIED_SINCE")
-                )
+                status, headers, body = answer(kept, environ.get("HTTP_IF_NONE_MATCH"))
                 start_response("304 Not Modified" if status == 304 else "200 OK", headers)
                 return [body]
         return self.ask_django(key, environ, start_response)
@@ -180,6 +179,7 @@ class AsgiFront:
             given[name] = b",".join((given[name], value)) if name in given else value
         head = {name.decode("latin1"): value.decode("latin1") for name, value in given.items()}
         key = (
+            scope.get("root_path", ""),  # of a header that anybody can send
             scope["path"],
             scope["query_string"].decode("latin1"),
             head.get("host", ""),
@@ -195,7 +195,7 @@ class AsgiFront:
             address = client_address(client[0] if client else "", head.get("x-forwarded-for", ""))
             if reads.has_turn(address) and await in_thread(is_true, kept, executor=self.executor):
                 reads.take(address)
-                status, headers, body = answer(kept, head.get("if-none-match"), head.get("if-modified-since"))
+                status, headers, body = answer(kept, head.get("if-none-match"))
                 raw = [(name.lower().encode("latin1"), value.encode("latin1")) for name, value in headers]
                 await send({"type": "http.response.start", "status": status, "headers": raw})
                 await send({"type": "http.response.body", "body": body})

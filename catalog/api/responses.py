@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.utils.cache import patch_vary_headers
-from django.utils.http import http_date, parse_http_date_safe
+from django.utils.http import http_date
 
 JSON: Final = "application/json"
 WORTH_COMPRESSING: Final = 1000  # bytes
@@ -94,20 +94,22 @@ def respond(
         content_headers["Content-Encoding"] = "gzip"
     content_headers["Content-Length"] = str(len(body))
     tag = f'"{etag}"'
-    if is_current(request.headers.get("If-None-Match"), request.headers.get("If-Modified-Since"), tag, modified):
+    reads = request.method in ("GET", "HEAD")
+    if reads and is_current(request.headers.get("If-None-Match"), tag):
         response = HttpResponse(status=304)
         del response["Content-Type"]
     else:
         response = HttpResponse(body, headers=content_headers)
     response["ETag"] = tag
     patch_vary_headers(response, ["Accept-Encoding"] if settings.API_PUBLIC else FOR_WHOM)
-    response["Cache-Control"] = "public, no-cache" if settings.API_PUBLIC else "private, no-cache"
+    for_whom = "public" if settings.API_PUBLIC else "private"
+    response["Cache-Control"] = f"{for_whom}, no-cache" if reads else "no-store"
     response["Content-Security-Policy"] = NOTHING_TO_RUN
     if modified <= time.time():
         response["Last-Modified"] = http_date(modified)
     for name, value in (headers or {}).items():
         response[name] = value
-    if revisions and settings.API_PUBLIC and not connection.in_atomic_block:
+    if reads and revisions and settings.API_PUBLIC and not connection.in_atomic_block:
         # Within a transaction one may have seen what nobody else ever will.
         carrier = getattr(request, "scope", None) or request.META
         carrier[MADE] = Made(body, content_headers, tag, modified, dict(revisions))
@@ -123,14 +125,12 @@ def accepts_gzip(header: str) -> bool:
     return False
 
 
-def is_current(if_none_match: str | None, if_modified_since: str | None, etag: str, modified: int) -> bool:
-    """Whether the client has this answer. By ETag if it names one, in whatever coding; else by date."""
-    if if_none_match is not None:
-        return if_none_match.strip() == "*" or same_body(etag) in map(same_body, ETAGS.findall(if_none_match))
-    if if_modified_since is None:
+def is_current(if_none_match: str | None, etag: str) -> bool:
+    """Whether the client has this answer, in whatever coding. A date alone (If-Modified-Since) proves nothing: what
+    is undone has the body of before, and each process its own idea of since when."""
+    if if_none_match is None:
         return False
-    since = parse_http_date_safe(if_modified_since)
-    return since is not None and modified <= since and modified <= time.time()
+    return if_none_match.strip() == "*" or same_body(etag) in map(same_body, ETAGS.findall(if_none_match))
 
 
 def same_body(etag: str) -> str:

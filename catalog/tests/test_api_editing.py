@@ -315,3 +315,14 @@ def test_an_edit_is_refused_when_another_came_first(
     fresh = client.get(address(show), headers={"Accept-Encoding": "gzip"})
     assert fresh["ETag"].endswith('-gzip"')
     assert patch(client, show, {"name": "Deck"}, token | {"If-Match": fresh["ETag"]}).status_code == 200
+
+
+def test_what_is_written_is_answered_in_full_whatever_the_client_says_that_it_has(desk: Client, show: Show) -> None:
+    reply = desk.patch(
+        address(show),
+        {"name": "Q"},
+        content_type="application/json",
+        headers={"If-None-Match": "*"},
+    )
+
+    assert (reply.status_code, reply.json()["name"], reply["Cache-Control"]) == (200, "Q", "no-store")

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.api import front, throttle
+from catalog.api import front, shows, throttle
 from catalog.api.documents import documents_of, entity_rows, show_rows
 from catalog.api.front import AsgiFront, WsgiFront, memory
 from catalog.api.shows import read_show
@@ -216,6 +216,62 @@ def test_a_show_that_is_deleted_for_good_is_gone_at_once(ask: Ask, show: Show) -
     Show.objects.filter(pk=show.pk).delete()
 
     assert ask(address)[0] == 404
+
+
+def test_a_look_up_is_not_given_again_when_another_show_has_the_id_too(ask: Ask, show: Show) -> None:
+    Show.objects.filter(pk=show.pk).update(tvdb_id=5)
+    assert ask("/api/v1/shows/lookup?tvdb=5")[0] == 200
+
+    Show.objects.create(name="Below Deck Med", tvdb_id=5)
+
+    assert ask("/api/v1/shows/lookup?tvdb=5")[0] == 409
+
+
+def test_a_network_that_is_renamed_while_its_shows_are_read_leaves_no_wrong_list(show: Show, monkeypatch: Any) -> None:
+    ask, original = over_wsgi(), shows.show_rows
+
+    def rename_then_read(*args: Any, **kwargs: Any) -> Any:
+        Network.objects.update(name="Bravo TV")
+        Network.objects.create(id=2, name="Bravo")
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(shows, "show_rows", rename_then_read)
+    ask("/api/v1/shows?network=Bravo")
+    monkeypatch.setattr(shows, "show_rows", original)
+
+    assert orjson.loads(ask("/api/v1/shows?network=Bravo")[2])["count"] == 0
+
+
+def test_what_a_client_makes_the_server_believe_of_its_address_is_told_to_no_other(show: Show) -> None:
+    application, key = AsgiFront(ASGIHandler()), "/api/v1/networks/74"
+
+    async def get(root_path: str) -> None:
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": key,
+            "query_string": b"",
+            "headers": [],
+            "root_path": root_path,
+        }
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def django(scope: Any, receive: Any, send: Any) -> None:
+            asked.append(scope["root_path"])
+
+        asked: list[str] = []
+        application.application = django
+        await application(scope, None, send)  # type: ignore[arg-type]
+        answers.append((asked, bool(sent)))
+
+    answers: list[Any] = []
+    over_asgi()(key)
+    asyncio.run(get("//evil.example"))
+
+    assert answers == [(["//evil.example"], False)]  # Django was asked, and answered to this client alone
 
 
 def test_hosts_origins_and_codings_have_answers_of_their_own(ask: Ask, show: Show, settings: Any) -> None:

@@ -12,6 +12,7 @@ import time_machine
 from django.db import OperationalError
 from django.db.backends.utils import CursorWrapper
 from django.test import Client
+from django.utils.http import parse_http_date
 from knox.models import AuthToken
 
 from catalog.api import shows, throttle
@@ -109,7 +110,7 @@ def test_who_takes_no_gzip_gets_none(client: Client, deck: Show, coding: str) ->
     assert not client.get(address(deck), headers={"Accept-Encoding": coding}).has_header("Content-Encoding")
 
 
-def test_a_date_is_given_once_its_second_is_over_and_never_hides_a_change(
+def test_a_date_is_given_once_its_second_is_over_and_is_no_proof_of_what_a_client_has(
     client: Client, show: Show, author: Author
 ) -> None:
     with time_machine.travel(datetime(2026, 5, 1, 12, tzinfo=UTC), tick=False) as clock:
@@ -117,16 +118,16 @@ def test_a_date_is_given_once_its_second_is_over_and_never_hides_a_change(
         clock.shift(timedelta(seconds=2))
         dated = client.get(address(show))
         since = {"If-Modified-Since": dated["Last-Modified"]}
-        assert client.get(address(show), headers=since).status_code == 304
-        assert client.get(address(show), headers=since | {"If-None-Match": '"other"'}).status_code == 200
-        for odd in ("yesterday", "", "Fri, 01 May 2026 11:59:59 GMT"):
-            assert client.get(address(show), headers={"If-Modified-Since": odd}).status_code == 200
+        # What is undone has its former body again, and a date of before: only an ETag tells what the client has.
+        assert client.get(address(show), headers=since).status_code == 200
+        assert client.get(address(show), headers=since | {"If-None-Match": dated["ETag"]}).status_code == 304
 
         edit_show(show.pk, {"name": "In the same second"}, author)
-        assert client.get(address(show), headers=since).status_code == 200
         clock.shift(timedelta(seconds=2))
-        later = client.get(address(show), headers=since)
-        assert (later.status_code, later["Last-Modified"]) > (200, dated["Last-Modified"])
+        client.get(address(show))
+        clock.shift(timedelta(seconds=2))
+        later = client.get(address(show))
+        assert parse_http_date(later["Last-Modified"]) > parse_http_date(dated["Last-Modified"])
 
 
 def test_an_answer_is_not_kept_that_no_token_would_tell_to_be_old(client: Client, show: Show) -> None:

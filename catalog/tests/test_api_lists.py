@@ -225,3 +225,14 @@ def test_a_page_of_a_list_is_two_queries(client: Client, shows: int, django_asse
 
     with django_assert_num_queries(2):
         assert client.get(SHOWS, {"limit": shows // 2, "offset": 1}).status_code == 200
+
+
+def test_a_genre_is_meant_as_it_is_written(client: Client, db: None) -> None:
+    Show.objects.create(name="A", genres=["Reality"])
+    Show.objects.create(name="B", genres=["reality", "Réalité"])
+    Show.objects.create(name="C", genres=["Reality TV"])
+
+    def found(genre: str) -> list[str]:
+        return [row["name"] for row in client.get("/api/v1/shows", {"genre": genre}).json()["results"]]
+
+    assert [found(genre) for genre in ("Reality", "reality", "Réalité", '"', "%")] == [["A"], ["B"], ["B"], [], []]

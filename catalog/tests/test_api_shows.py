@@ -326,3 +326,14 @@ def test_a_show_is_at_most_six_queries(
 
     with django_assert_max_num_queries(6):
         assert len(read(client, address(show))["watch_providers"]) == regions
+
+
+def test_a_look_up_prefers_the_living_whatever_lies_in_the_trash(client: Client, author: Author) -> None:
+    for number in range(2):
+        delete_show(Show.objects.create(name=f"Gone {number}", tvdb_id=5).pk, author)
+    living = Show.objects.create(name="Below Deck", tvdb_id=5)
+    assert client.get("/api/v1/shows/lookup?tvdb=5").json()["id"] == str(living.pk)
+
+    Show.objects.create(name="Below Deck", tvdb_id=5)
+
+    assert client.get("/api/v1/shows/lookup?tvdb=5").status_code == 409

@@ -8,7 +8,7 @@ import pytest
 
 from catalog.feed import Event
 from catalog.frames import event_frame, frame
-from catalog.origins import is_ours
+from catalog.origins import is_site, may_connect
 
 SHOW, OTHER = UUID(int=1), UUID(int=2)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -73,4 +73,5 @@ def test_origins_are_ours_by_their_host_and_others_by_the_setting(settings: obje
     settings.ALLOWED_HOSTS = ["trr.example", "[::1]"]  # type: ignore[attr-defined]
     settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]  # type: ignore[attr-defined]
 
-    assert is_ours(origin) is ours
+    assert may_connect(origin) is ours
+    assert is_site(origin) is (ours and "app.example" not in origin)  # whose cookie counts

@@ -145,7 +145,7 @@ def test_where_reading_needs_a_login_a_cookie_or_a_token_lets_in(
     with daphne(tmp_path / "log", API_PUBLIC="false", CORS_ALLOW_ORIGINS="https://app.example") as rooms:
         with connect(f"{rooms}/shows", additional_headers=cookie) as reader:
             assert hear(reader)["type"] == "subscribed"
-        with connect(f"{rooms}/shows", origin=Origin("https://app.example")) as reader:
+        with connect(f"{rooms}/shows", origin=Origin("https://app.example"), additional_headers=cookie) as reader:
             reader.send('{"type": "ping"}')
             assert hear(reader)["type"] == "error"
             reader.send(json.dumps({"type": "authenticate", "token": token}))

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from catalog.models import (
     Network,
+    PastWatchProvider,
     ProductionCompany,
     Revision,
     Show,
@@ -62,6 +63,9 @@ SHOW_WRITES: dict[str, Callable[[Rows], object]] = {
                            fetched_at=NOW) for region in ("AT", "DE")]
     ),
     "an offer's priority": lambda rows: ShowWatchProvider.objects.update(display_priority=4),
+    "an offer that had ended": lambda rows: PastWatchProvider.objects.create(
+        show=rows.show, provider=rows.provider, region="US", offer_type="buy", first_seen_at=NOW, last_seen_at=NOW
+    ),
     "an offer that goes": lambda rows: ShowWatchProvider.objects.all().delete(),
 }  # fmt: skip
 

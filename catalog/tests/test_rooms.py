@@ -156,7 +156,7 @@ async def test_a_query_that_can_not_be_meant_is_named_and_closed(shows: list[Sho
 
 async def test_who_has_read_less_than_is_kept_is_told_how_to_go_on(shows: list[Show]) -> None:
     change_id = await in_thread(edit, shows[0], "New.")
-    await in_thread(lambda: FeedStart.objects.update_or_create(id=1, defaults={"pruned_through": change_id - 1}))
+    await in_thread(lambda: FeedStart.objects.update_or_create(id=1, defaults={"pruned_through": change_id}))
 
     async with Talk("shows?since=0") as talk:
         assert f"read everything anew, then follow from event_id {change_id}" in await talk.is_refused(4410)
