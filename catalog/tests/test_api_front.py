@@ -365,7 +365,7 @@ WRITES: tuple[Callable[[list[Show], int], object], ...] = (
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from(range(len(WRITES))), st.integers(0, 9)), max_size=8))
 def test_no_answer_is_ever_older_than_the_last_committed_write(steps: list[tuple[int, int]]) -> None:
     for model in (ShowWatchProvider, ShowNetwork, Show, Network, ProductionCompany, WatchProvider):
