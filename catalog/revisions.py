@@ -64,8 +64,8 @@ def read_revisions(keys: Collection[str]) -> dict[str, str]:
     if pool is not None and database.connection is None:
         # Straight from the pool, and planned once: Django's connection and the plan take longer than the query.
         with database.wrap_database_errors, pool.connection() as raw:
-            if not raw.autocommit:
-                raw.autocommit, raw.prepare_threshold = True, 5  # Django, whose pool it is, has it prepare nothing
+            if raw.prepare_threshold is None:  # as Django, whose pool it is, has it prepare nothing
+                raw.autocommit, raw.prepare_threshold = True, 5
             return dict(psycopg.Cursor(raw).execute(statement, list(keys)).fetchall())
     with database.cursor() as cursor:
         cursor.execute(statement, list(keys))
