@@ -5,7 +5,7 @@
 | viewer   | see the catalogue, its history and the syncs; save nothing                                       |
 | editor   | as viewer; add, edit, delete and restore shows; edit logos; have shows synced; bulk edit, merge, |
 |          | revert changes; keep views of the list; decide what waits in the inbox                           |
-| operator | as editor; revert a whole sync run; see, plan and repeat background tasks                        |
+| operator | as editor; cancel runs; revert a whole sync run; see, plan and repeat background tasks           |
 
 Logins and rights are for admins alone: people type passwords into the field of the user name.
 The groups are made by a migration; a change of this table needs another one.
@@ -18,6 +18,7 @@ VIEWER = frozenset(
         *("catalog.view_pastwatchprovider", "catalog.view_change", "catalog.view_batch"),
         *("catalog.view_savedview", "catalog.view_reviewmark"),
         *("ingestion.view_syncrun", "ingestion.view_syncfailure", "ingestion.view_syncstate"),
+        *("ingestion.view_syncchunk", "ingestion.view_worker", "ingestion.view_problem"),
         "ingestion.view_resolutioncandidate",
     }
 )
@@ -29,7 +30,7 @@ EDITOR = VIEWER | {
     *("catalog.add_reviewmark", "catalog.change_reviewmark", "catalog.delete_reviewmark"),
 }
 OPERATOR = EDITOR | {
-    "catalog.revert_run",
+    *("catalog.revert_run", "ingestion.cancel_syncrun"),
     *("django_q.view_schedule", "django_q.add_schedule", "django_q.change_schedule", "django_q.delete_schedule"),
     *("django_q.view_ormq", "django_q.delete_ormq"),
     *("django_q.view_success", "django_q.delete_success"),

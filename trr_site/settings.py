@@ -8,6 +8,7 @@ import io
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -50,7 +51,13 @@ def read_env_file(path: Path) -> None:
 if ENV_FILE and Path(ENV_FILE).is_file():
     read_env_file(Path(ENV_FILE))
 
-ENVIRONMENT_NAMES: set[str] = {"ENV_FILE", "TRR_PROCESS", "DEMO"}  # every name that is asked for
+ENVIRONMENT_NAMES: set[str] = {
+    "ENV_FILE",
+    "TRR_PROCESS",
+    "TRR_WORKER",
+    "TRR_VERSION",
+    "DEMO",
+}  # every name that is asked for
 
 
 def read(name: str, cast: Callable[[str], T], default: T, expected: str = "") -> T:
@@ -119,6 +126,39 @@ def to_positive_float(text: str) -> float:
     if not 0 < number < float("inf"):
         raise ValueError
     return number
+
+
+def to_email(text: str) -> str:
+    if not re.fullmatch(r"[^\s@,<>]+@[^\s@,<>]+", text):
+        raise ValueError
+    return text
+
+
+def to_emails(text: str) -> list[str]:
+    return [to_email(part) for part in to_list(text)]
+
+
+def to_email_server(text: str) -> dict[str, Any]:
+    parts = urlsplit(text)
+    if parts.scheme not in {"smtp", "smtps", "smtp+tls", "smtp+ssl"} or not parts.hostname:
+        raise ValueError
+    _ = parts.port
+    return dict(environ.Env.email_url_config(text))
+
+
+def to_webhook(text: str) -> str:
+    """Its query may hold a token."""
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.fragment:
+        raise ValueError
+    _ = parts.port
+    return text
+
+
+def to_log_format(text: str) -> str:
+    if text not in {"json", "line"}:
+        raise ValueError
+    return text
 
 
 def to_database(text: str) -> dict[str, Any]:
@@ -324,11 +364,20 @@ WS_MAX_MESSAGE = 64 * 1024  # bytes of one message from a client
 WS_MESSAGES_PER_SECOND, WS_MESSAGES_AT_ONCE = 10.0, 20
 WS_QUEUED_FRAMES, WS_QUEUED_BYTES = 1000, 1024 * 1024  # wait for one client at most; then it is too slow
 
-# --- History -------------------------------------------------------------------------------------
+# --- Retention -----------------------------------------------------------------------------------
+
+
+def days(name: str, default: int) -> timedelta:
+    return timedelta(days=read(name, to_positive_int, default, "a number of days above 0"))
+
 
 # `prune_history` drops what is older. Of a change of figures alone (votes, popularity) a later one says as much.
-HISTORY_KEPT = timedelta(days=365)
-VOLATILE_HISTORY_KEPT = timedelta(days=30)
+HISTORY_KEPT = days("HISTORY_DAYS", 365)
+VOLATILE_HISTORY_KEPT = days("VOLATILE_HISTORY_DAYS", 30)
+RUNS_KEPT = days("RUNS_DAYS", 180)
+TASKS_KEPT = days("TASKS_DAYS", 30)
+RAW_REPLIES_KEPT = days("RAW_REPLIES_DAYS", 180)  # TMDb's terms: no longer than six months
+LOGO_GRACE = days("LOGO_GRACE_DAYS", 7)  # `prune_logos` leaves younger files alone
 
 # --- Files -------------------------------------------------------------------------------------
 
@@ -395,7 +444,7 @@ SYNC_GUARD_SHARE = 0.3  # of the shows seen: a run that would empty more stops b
 Q_CLUSTER: dict[str, Any] = {
     "name": "trr",
     "workers": 2,
-    "timeout": 6 * 3600,  # seconds; a sync of everything
+    "timeout": 6 * 3600,  # seconds; a revert of everything
     "retry": 6 * 3600 + 600,  # must be longer than the timeout, or a running task is started again
     "max_attempts": 3,
     "poll": 0.5,
@@ -407,8 +456,30 @@ Q_CLUSTER: dict[str, Any] = {
 }
 Q_CLUSTER |= {"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}
 
+# --- Alerts ------------------------------------------------------------------------------------
+
+SITE_URL = read("SITE_URL", to_http_url, "", "an http(s) URL")  # what links in messages begin with
+ALERT_EMAILS = read("ALERT_EMAILS", to_emails, [], "addresses, several with commas")
+ALERT_FROM = read("ALERT_FROM", to_email, "trr@localhost", "an address")
+ALERT_WEBHOOK_URL = read("ALERT_WEBHOOK_URL", to_webhook, "", "an http(s) URL")
+EMAIL = read("EMAIL_URL", to_email_server, {}, "smtp+tls://user:password@host:587")
+EMAIL_BACKEND = EMAIL.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
+EMAIL_HOST, EMAIL_PORT = EMAIL.get("EMAIL_HOST", "localhost"), EMAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("EMAIL_HOST_USER", ""), EMAIL.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_TLS", False), EMAIL.get("EMAIL_USE_SSL", False)
+EMAIL_TIMEOUT = 15  # seconds
+# Data of which so many shows are older than these limits is a problem that operators are told of.
+ALERT_AGE = {"details": timedelta(days=10), "entities": timedelta(days=10), "watch_providers": timedelta(days=4)}
+ALERT_AGE_SHARE = 0.1
+ALERT_QUEUE_WAIT = timedelta(minutes=10)  # in which nothing of a queue was begun
+
+# --- Metrics -----------------------------------------------------------------------------------
+
+METRICS_TOKEN = read("METRICS_TOKEN", str, "")  # empty: /metrics answers this machine and staff alone
+
 # --- Logs --------------------------------------------------------------------------------------
 
+LOG_FORMAT = read("LOG_FORMAT", to_log_format, "line" if DEBUG or sys.stderr.isatty() else "json", "json or line")
 # What must never be printed; trr_site.logs takes it out of every line.
 SECRETS: list[str] = [
     str(value)
@@ -418,6 +489,9 @@ SECRETS: list[str] = [
         TMDB_BEARER_TOKEN,
         AWS_SECRET_ACCESS_KEY,
         DATABASE.get("PASSWORD"),
+        EMAIL_HOST_PASSWORD,
+        METRICS_TOKEN,
+        ALERT_WEBHOOK_URL,  # who knows it can post there
         urlsplit(REDIS_URL).password if REDIS_URL else None,
     )
     if value

@@ -13,6 +13,7 @@ from catalog.roles import ROLES
 pytestmark = pytest.mark.django_db
 
 migration: Any = import_module("ingestion.migrations.0002_roles")
+jobs: Any = import_module("ingestion.migrations.0004_roles_of_jobs")
 
 
 class Editor:
@@ -22,7 +23,8 @@ class Editor:
 
 
 def test_it_makes_the_groups_that_the_catalogue_describes() -> None:
-    assert migration.ROLES == ROLES
+    added = {role: {f"ingestion.{name}" for name in names} for role, names in jobs.ROLES.items()}
+    assert {role: names | added[role] for role, names in migration.ROLES.items()} == ROLES
 
 
 def test_it_makes_the_permissions_that_are_not_there_yet() -> None:
@@ -30,6 +32,7 @@ def test_it_makes_the_permissions_that_are_not_there_yet() -> None:
     Permission.objects.filter(content_type__app_label__in=["catalog", "ingestion", "django_q"]).delete()
 
     migration.make_groups(apps, Editor)
+    jobs.extend_groups(apps, Editor)
 
     assert {group.name: group.permissions.count() for group in Group.objects.all()} == {
         role: len(names) for role, names in ROLES.items()
@@ -53,3 +56,16 @@ def test_reversed_it_leaves_a_group_that_somebody_is_in(django_user_model: Any) 
     migration.delete_empty_groups(apps, Editor)
 
     assert list(Group.objects.values_list("name", flat=True)) == ["editor"]
+
+
+def test_what_jobs_added_is_taken_away_again() -> None:
+    before = {role: set(names) for role, names in migration.ROLES.items()}
+
+    jobs.restrict_groups(apps, Editor)
+
+    assert {
+        group.name: {
+            f"{p.content_type.app_label}.{p.codename}" for p in group.permissions.select_related("content_type")
+        }
+        for group in Group.objects.all()
+    } == before
