@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import orjson
-import redis
 import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.util import Retry
 
-from ingestion.sources.limiter import Limiter
+from ingestion.sources.limiter import BudgetUnavailable, Limiter
 from trr_site.logs import mask_secrets
 
 T = TypeVar("T")
@@ -30,6 +29,7 @@ TIMEOUT = (5.0, 30.0)  # seconds: to connect, between two bytes
 DEADLINE = 60.0  # seconds for one whole reply; the read timeout alone lets a slow drip go on for ever
 RETRY_AFTER_MAX = 60  # seconds
 BACKOFF_MAX = 20.0  # seconds
+BUDGET_PATIENCE = 60.0  # seconds to wait for what the rate limit is shared by: it may be restarting
 CHUNK = 64 * 1024  # bytes
 REASON_MAX = 200  # characters of what upstream says that a message repeats
 NO_SUCH_ID = (6, 34)  # any other 404 is a wrong address or a proxy's, and says nothing of a show
@@ -63,6 +63,14 @@ class Reply:
     body: bytes
 
 
+@dataclass(slots=True)
+class Traffic:
+    """Requests with one outcome, and the seconds that they waited for their turn."""
+
+    requests: int = 0
+    waited: float = 0.0
+
+
 class _Retryable(Exception):
     def __init__(self, reason: str, status: int | None = None, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -90,7 +98,8 @@ class HttpClient:
 
     limiter: waited for before every request, retries too. connections live one a thread.
     tries: requests made at most for one `get`. backoff: seconds before the first retry, doubled each time.
-    stop: set it to wake every wait; `get` then raises Stopped.
+    stop: set it to wake every wait; `get` then raises Stopped. budget_patience: seconds to wait for what the rate
+    limit is shared by, all requests together, until each fails.
     """
 
     max_bytes: int
@@ -98,6 +107,7 @@ class HttpClient:
     limiter: Limiter | None = None
     tries: int = 5
     backoff: float = 0.5
+    budget_patience: float = BUDGET_PATIENCE
     stop: threading.Event = field(default_factory=threading.Event)
     requests_made: int = field(default=0, init=False)
 
@@ -110,6 +120,8 @@ class HttpClient:
         self._key_accepted = isinstance(self.auth, NoAuth)
         self._refusal = ""
         self._resume_at = 0.0
+        self._budget_lost_at: float | None = None
+        self._traffic: dict[str, Traffic] = {}
 
     def get(self, url: str, params: Mapping[str, str] | None = None, decode: Callable[[bytes], T] = bytes) -> T:  # type: ignore[assignment]
         """The decoded body. `decode` raises ValueError for a body that is not what it should be.
@@ -132,6 +144,12 @@ class HttpClient:
         times = f" ({self.tries} tries)" if self.tries > 1 else ""
         raise UpstreamError(f"{failure}{times}", status=failure.status)
 
+    def take_traffic(self) -> dict[str, Traffic]:
+        """What was asked since the last call, by outcome: a status, or what went wrong in a few words."""
+        with self._lock:
+            taken, self._traffic = self._traffic, {}
+        return taken
+
     def close(self) -> None:
         for session in self._sessions:
             session.close()
@@ -150,16 +168,19 @@ class HttpClient:
 
     def _send_now(self, url: str, params: Mapping[str, str]) -> Reply:
         failure: Exception | None = None
+        waited = 0.0
         try:
             session = self._session()
             request = session.prepare_request(requests.Request("GET", url, params=dict(params)))
             connection = session.merge_environment_settings(request.url, {}, True, None, None)
-            self._wait_for_turn()  # last of all: work after it would send the request behind its turn
+            waited = self._wait_for_turn()  # last of all: work after it would send the request behind its turn
             with session.send(request, timeout=TIMEOUT, allow_redirects=False, **connection) as response:
+                self._count(str(response.status_code), waited)
                 return self._take(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The original names the whole address, key and all: only its kind is told.
             failure = _Retryable(describe(error))
+            self._count(str(failure), waited)
         except ValueError:  # http.client's, which names the header's value
             failure = UpstreamError("the request can't be sent: the key can't stand in a header")
         raise failure
@@ -200,21 +221,39 @@ class HttpClient:
                 self._sessions.append(session)
         return session
 
-    def _wait_for_turn(self) -> None:
+    def _count(self, outcome: str, waited: float) -> None:
+        with self._lock:
+            traffic = self._traffic.setdefault(outcome, Traffic())
+            traffic.requests += 1
+            traffic.waited += waited
+
+    def _wait_for_turn(self) -> float:
+        """Waits, and returns for how many seconds."""
+        started = time.monotonic()
         with self._turn:  # one thread waits for its turn, the others for it
             while (wait := max(self._resume_at - time.monotonic(), 0.0) or self._take_turn()) > 0:
                 self._sleep(wait)
         self._sleep(0)
         with self._lock:
             self.requests_made += 1
+        return time.monotonic() - started
 
     def _take_turn(self) -> float:
         if self.limiter is None:
             return 0.0
         try:
-            return self.limiter.take_turn()
-        except redis.RedisError as error:
-            problem = f"the shared rate limit in Redis does not answer ({type(error).__name__})"
+            wait = self.limiter.take_turn()
+        except BudgetUnavailable as error:
+            problem = str(error)
+        else:
+            self._budget_lost_at = None
+            return wait
+        now = time.monotonic()
+        if self._budget_lost_at is None:
+            self._budget_lost_at = now
+            log.warning("%s: waiting for it", problem)
+        if now - self._budget_lost_at < self.budget_patience:
+            return min(1.0, self.budget_patience)
         raise _Retryable(problem)
 
     def _sleep(self, seconds: float) -> None:

@@ -8,8 +8,8 @@ import requests
 from django.conf import settings
 from requests.auth import AuthBase
 
-from ingestion.sources.http import HttpClient, excerpt
-from ingestion.sources.limiter import make_limiter
+from ingestion.sources.http import HttpClient, Traffic, excerpt
+from ingestion.sources.limiter import shared_limiter
 
 MAX_REPLY = 20 * 1024 * 1024  # bytes; the largest recorded reply, with every block appended, is 2 MB
 MAX_LOGO = 5 * 1024 * 1024  # bytes
@@ -72,7 +72,7 @@ class TmdbClient:
         self.api = HttpClient(
             max_bytes=MAX_REPLY,
             auth=BearerAuth(token) if token else ApiKeyAuth(key),
-            limiter=make_limiter(settings.TMDB_REQUESTS_PER_SECOND, settings.REDIS_URL),
+            limiter=shared_limiter(settings.TMDB_REQUESTS_PER_SECOND),
             tries=tries,
             backoff=settings.TMDB_BACKOFF,
             stop=stop,
@@ -83,6 +83,10 @@ class TmdbClient:
     @property
     def requests_made(self) -> int:
         return self.api.requests_made
+
+    def traffic(self) -> dict[str, dict[str, Traffic]]:
+        """What was asked since the last call, by upstream and outcome."""
+        return {"tmdb": self.api.take_traffic(), "tmdb images": self.images.take_traffic()}
 
     def close(self) -> None:
         self.api.close()

@@ -4,24 +4,36 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 import redis
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from catalog.models import Show
 from demo.upstream import Reply, Upstream
 from ingestion.models import SyncRun, SyncState
 from ingestion.sources import limiter
 from ingestion.sources.http import HttpClient, UpstreamError
-from ingestion.sources.limiter import SLACK, make_limiter
+from ingestion.sources.limiter import (
+    SLACK,
+    BudgetUnavailable,
+    FileLimiter,
+    RowLimiter,
+    make_limiter,
+    pace,
+    shared_limiter,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 REDIS_URL = "redis://127.0.0.1:6379/0"
+POSTGRES = "postgresql://postgres@127.0.0.1:5432"
 # Arrivals at the stand-in are not exact: a busy machine sends a request late, and the next one not. That the moments
 # are exact is shown on a clock of the test's own; here the budget of 40 stays under what TMDb's CDN lets pass.
 RATE, LET_PASS = 40, 50
@@ -42,11 +54,34 @@ def budget_key(monkeypatch):
     connection.close()
 
 
-@pytest.fixture(params=["threads", "redis"])
-def any_limiter(request):
-    if request.param == "redis":
-        request.getfixturevalue("budget_key")
-    budget = make_limiter(0.1, REDIS_URL if request.param == "redis" else "")
+@pytest.fixture
+def postgres():
+    """How to connect to a PostgreSQL database of its own that has the table of budgets."""
+    name = f"trr_budget_{uuid.uuid4().hex[:12]}"
+    try:
+        server = psycopg.connect(f"{POSTGRES}/postgres", autocommit=True, connect_timeout=2)
+    except psycopg.OperationalError:
+        pytest.skip("needs a PostgreSQL: nothing answers on 127.0.0.1:5432")
+    server.execute(f"CREATE DATABASE {name}")
+    with psycopg.connect(f"{POSTGRES}/{name}", autocommit=True) as connection:
+        connection.execute("CREATE TABLE ingestion_requestbudget (upstream varchar PRIMARY KEY, taken jsonb NOT NULL)")
+    yield {"conninfo": f"{POSTGRES}/{name}"}
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    server.close()
+
+
+@pytest.fixture(params=["threads", "redis", "file", "row"])
+def any_limiter(request, tmp_path):
+    match request.param:
+        case "redis":
+            request.getfixturevalue("budget_key")
+            budget = make_limiter(0.1, REDIS_URL)
+        case "file":
+            budget = FileLimiter(*pace(0.1), tmp_path / "budget")
+        case "row":
+            budget = RowLimiter(*pace(0.1), request.getfixturevalue("postgres"))
+        case _:
+            budget = make_limiter(0.1)
     yield budget
     budget.close()
 
@@ -117,11 +152,19 @@ def test_threads_stay_under_the_rate_together(upstream):
 
 WORKER = """
 import sys
+from pathlib import Path
 from ingestion.sources import limiter
 from ingestion.sources.http import HttpClient
 from concurrent.futures import ThreadPoolExecutor
-url, limiter.BUDGET_KEY, redis_url, rate = sys.argv[1:]
-client = HttpClient(max_bytes=1000, limiter=limiter.make_limiter(float(rate), redis_url))
+url, limiter.BUDGET_KEY, shared_by, rate = sys.argv[1:]
+pace = limiter.pace(float(rate))
+if shared_by.startswith("redis:"):
+    budget = limiter.SharedLimiter(*pace, shared_by)
+elif shared_by.startswith("postgresql:"):
+    budget = limiter.RowLimiter(*pace, {"conninfo": shared_by})
+else:
+    budget = limiter.FileLimiter(*pace, Path(shared_by))
+client = HttpClient(max_bytes=1000, limiter=budget)
 print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(4) as pool:
@@ -130,10 +173,16 @@ client.close()
 """
 
 
-def test_processes_stay_under_the_rate_together(budget_key, upstream):
+@pytest.mark.parametrize("kind", ["redis", "file", "row"])
+def test_processes_stay_under_the_rate_together(kind, request, tmp_path, upstream):
+    shared_by, budget_key = str(tmp_path / "budget"), ""
+    if kind == "redis":
+        shared_by, budget_key = REDIS_URL, request.getfixturevalue("budget_key")
+    elif kind == "row":
+        shared_by = request.getfixturevalue("postgres")["conninfo"]
     upstream.always("/3/x", Reply(body={}))
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "trr_site.settings_test"}
-    command = [sys.executable, "-c", WORKER, f"{upstream.api_url}/x", budget_key, REDIS_URL, str(RATE)]
+    command = [sys.executable, "-c", WORKER, f"{upstream.api_url}/x", budget_key, shared_by, str(RATE)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     workers = [subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) for _ in range(3)]
     try:
@@ -184,7 +233,10 @@ def closed_port():
 
 def test_redis_that_is_gone_is_the_requests_own_error(upstream: Upstream, closed_port):
     client = HttpClient(
-        max_bytes=1000, limiter=make_limiter(50, f"redis://:redis-password@127.0.0.1:{closed_port}/0"), backoff=0
+        max_bytes=1000,
+        limiter=make_limiter(50, f"redis://:redis-password@127.0.0.1:{closed_port}/0"),
+        backoff=0,
+        budget_patience=0,
     )
 
     with pytest.raises(UpstreamError) as caught:
@@ -211,3 +263,89 @@ def test_sync_without_its_redis_is_one_line_and_tries_nothing(settings, upstream
     assert not SyncRun.objects.exists()
     assert not SyncState.objects.exists()
     assert upstream.requests == []
+
+
+def test_file_of_a_budget_that_is_cut_or_from_before_a_reboot_stops_nothing(tmp_path):
+    path = tmp_path / "budget"
+    budget = FileLimiter(*pace(0.1), path)
+    for content in (b"[12.5, 1", b"null", b"\xff", f"[{time.monotonic() + 1e6}]".encode()):
+        path.write_bytes(content)
+        assert budget.take_turn() == 0
+    assert budget.take_turn() > 0
+    budget.close()
+
+
+def test_row_of_a_budget_from_the_future_stops_nothing(postgres):
+    budget = RowLimiter(*pace(0.1), postgres)
+    assert budget.take_turn() == 0
+    with psycopg.connect(**postgres, autocommit=True) as connection:
+        connection.execute("UPDATE ingestion_requestbudget SET taken = '[99999999999]'")
+
+    assert budget.take_turn() == 0
+    assert 10 < budget.take_turn() < 11
+    budget.close()
+
+
+def test_row_keeps_no_more_turns_than_a_window_holds(postgres):
+    budget = RowLimiter(3, 0.0, 0.0, postgres)
+    for _ in range(10):
+        assert budget.take_turn() == 0
+    budget.close()
+
+    with psycopg.connect(**postgres) as connection:
+        assert connection.execute("SELECT jsonb_array_length(taken) FROM ingestion_requestbudget").fetchone() == (3,)
+
+
+def test_budget_works_again_when_the_database_is_back(postgres):
+    budget = RowLimiter(*pace(0.1), postgres)
+    budget.take_turn()
+    with psycopg.connect(f"{POSTGRES}/postgres", autocommit=True) as server:
+        name = postgres["conninfo"].rpartition("/")[2]
+        server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+    with pytest.raises(BudgetUnavailable, match="the shared rate limit in the database does not answer"):
+        budget.take_turn()
+    assert budget.take_turn() > 0
+    budget.close()
+
+
+def test_request_waits_for_a_budget_that_comes_back_and_spends_no_try_on_it(upstream):
+    upstream.always("/3/x", Reply(body={}))
+
+    class Restarting:
+        left = 1
+
+        def take_turn(self):
+            self.left -= 1
+            if self.left >= 0:
+                raise BudgetUnavailable("the shared rate limit does not answer")
+            return 0.0
+
+        def close(self): ...
+
+    client = HttpClient(max_bytes=1000, limiter=Restarting(), tries=1)
+
+    assert client.get(f"{upstream.api_url}/x") == b"{}"
+    client.close()
+
+
+def test_installation_shares_by_what_its_processes_have_in_common(settings):
+    settings.REDIS_URL = REDIS_URL
+    with_redis = shared_limiter(40)
+    settings.REDIS_URL = ""
+    without = shared_limiter(40)
+
+    assert type(with_redis) is limiter.SharedLimiter
+    assert type(without) is (RowLimiter if connection.vendor == "postgresql" else FileLimiter)
+    with_redis.close()
+    without.close()
+
+
+@pytest.mark.django_db
+def test_budget_of_the_installation_is_beside_or_in_its_database():
+    budget = shared_limiter(0.1)
+
+    assert budget.take_turn() == 0 or budget.take_turn() > 0  # another test of this process may have had the turn
+    budget.close()
+    if connection.vendor == "sqlite":
+        assert Path(f"{connection.settings_dict['NAME']}-budget").exists()
