@@ -30,6 +30,7 @@ class Report:
     seconds: float = 0.0
     error: str = ""
     refused: bool = False
+    tripped: bool = False  # the guard stopped it
 
     @property
     def exit_code(self) -> int:

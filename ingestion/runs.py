@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,9 +22,11 @@ from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
+from ingestion.version import code_version
 
-BEAT_EVERY = 5.0  # seconds
+BEAT_EVERY = 2.0  # seconds; a run that is cancelled hears of it then
 STALE_AFTER = timedelta(seconds=120)
+SHARED_STALE_AFTER = timedelta(hours=1)  # nobody has gone on with it for so long: there is no worker
 
 
 class AlreadyRunning(Exception):
@@ -41,18 +43,26 @@ class Run:
     def __init__(self, row: SyncRun) -> None:
         self.row = row
         self.last_beat = time.monotonic()
+        self.ending = ""  # why it is to end, as somebody asked for that
+        self.cancelled = False
 
     @property
     def id(self) -> int:
         return self.row.pk
 
-    def beat(self, **progress: Any) -> None:
-        """Says that the run lives, at most every BEAT_EVERY seconds. Raises RunLost when it was closed."""
+    def beat(self, **progress: Any) -> bool:
+        """Says that the run lives, at most every BEAT_EVERY seconds; whether it did. Raises RunLost when it was closed.
+
+        When somebody has cancelled the run, `ending` says so from then on.
+        """
         now = time.monotonic()
         if now - self.last_beat < BEAT_EVERY:
-            return
+            return False
         self.last_beat = now
         self._update(heartbeat_at=timezone.now(), **progress)
+        if not self.ending and (words := cancelled_words(self.row.pk)):
+            self.ending, self.cancelled = words, True
+        return True
 
     def fail(self, failures: Iterable[tuple[UUID | None, str, str]]) -> None:
         """Keeps failures: (show id or None, item, reason). A show that was deleted meanwhile has no id any more."""
@@ -89,7 +99,12 @@ def start_run(kind: str, options: dict[str, Any], user: User | None = None) -> R
             with transaction.atomic():
                 return Run(
                     SyncRun.objects.create(
-                        kind=kind, options=options, started_by=user, host=socket.gethostname(), pid=os.getpid()
+                        kind=kind,
+                        options=options,
+                        started_by=user,
+                        host=socket.gethostname(),
+                        pid=os.getpid(),
+                        version=code_version(),
                     )
                 )
         except IntegrityError:
@@ -97,6 +112,27 @@ def start_run(kind: str, options: dict[str, Any], user: User | None = None) -> R
             if holder is not None and not close_if_dead(holder):
                 raise AlreadyRunning(describe(holder)) from None
     raise AlreadyRunning(f"another {kind} has just started")
+
+
+def cancel(run_id: int, user: User) -> bool:
+    """Asks a run to end; whether there was one to ask. It saves what it has and ends within seconds.
+
+    One that no worker has begun ends here.
+    """
+    now = timezone.now()
+    asked = {"cancel_asked_at": now, "cancel_asked_by": user}
+    run = SyncRun.objects.filter(pk=run_id)
+    ended = {"status": SyncRun.Status.CANCELLED, "finished_at": now, "error": f"cancelled by {user}"}
+    if run.filter(status=SyncRun.Status.QUEUED).update(**asked, **ended):
+        return True
+    return bool(run.filter(status=SyncRun.Status.RUNNING, cancel_asked_at=None).update(**asked))
+
+
+def cancelled_words(run_id: int) -> str:
+    """Who has cancelled a run, as the reason for its end; empty when nobody has."""
+    asked = SyncRun.objects.filter(pk=run_id, cancel_asked_at__isnull=False)
+    names = list(asked.values_list("cancel_asked_by__username", flat=True))
+    return f"cancelled by {names[0] or 'somebody'}; what was done is kept" if names else ""
 
 
 def describe(row: SyncRun) -> str:
@@ -110,13 +146,20 @@ def describe(row: SyncRun) -> str:
 
 def close_if_dead(row: SyncRun) -> bool:
     """Closes the row of a run whose process is gone; whether the way is free now."""
-    silent = timezone.now() - row.heartbeat_at > STALE_AFTER
-    if not silent and not (row.host == socket.gethostname() and not process_exists(row.pid)):
+    silent = is_silent(row.heartbeat_at, SHARED_STALE_AFTER if row.shared else STALE_AFTER)
+    # A shared run does not hang on one process: its next worker goes on with it.
+    ended = not row.shared and row.host == socket.gethostname() and not process_exists(row.pid)
+    if not silent and not ended:
         return False
     SyncRun.objects.filter(pk=row.pk, status=SyncRun.Status.RUNNING, heartbeat_at=row.heartbeat_at).update(
         status=SyncRun.Status.INTERRUPTED, finished_at=timezone.now(), error="the process ended without a word"
     )
     return True
+
+
+def is_silent(heartbeat_at: datetime, after: timedelta = STALE_AFTER) -> bool:
+    """Whether the last beat is too long ago, or as far in the future: then a clock was set."""
+    return abs(timezone.now() - heartbeat_at) > after
 
 
 def process_exists(pid: int) -> bool:

@@ -240,5 +240,5 @@ def shared_limiter(requests_per_second: float) -> Limiter:
 
 def connection_parameters() -> dict[str, Any]:
     """What psycopg needs to connect to the database that Django uses."""
-    parameters = connection.get_connection_params()  # type: ignore[attr-defined]  # PostgreSQL's
+    parameters: dict[str, Any] = connection.get_connection_params()
     return {name: value for name, value in parameters.items() if name not in {"context", "cursor_factory", "pool"}}

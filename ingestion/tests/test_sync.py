@@ -1076,7 +1076,7 @@ def test_database_that_is_lost_ends_the_run_with_one_line(upstream, monkeypatch,
     def lost(*args, **options):
         raise OperationalError("the connection is lost\nIs the server running?")
 
-    monkeypatch.setattr("ingestion.sync.save_shows", lost)
+    monkeypatch.setattr("ingestion.work.save_shows", lost)
 
     report = sync()
 
@@ -1086,7 +1086,7 @@ def test_database_that_is_lost_ends_the_run_with_one_line(upstream, monkeypatch,
 
 def test_run_goes_on_when_everything_it_waited_for_has_come_at_once(upstream, monkeypatch, settings):
     settings.TMDB_CONNECTIONS = 1
-    monkeypatch.setattr("ingestion.sync.FIRST_COMPLETED", "ALL_COMPLETED")
+    monkeypatch.setattr("ingestion.work.FIRST_COMPLETED", "ALL_COMPLETED")
     world(upstream, 15)
 
     report = sync()

@@ -13,7 +13,7 @@ from catalog.models import Show
 from demo.upstream import Reply, Request, Upstream
 
 FIRST_ID = 1001
-LEDGER = ("ingestion.syncstate", "ingestion.syncrun")
+LEDGER = ("ingestion.syncstate", "ingestion.syncrun", "ingestion.upstreamtraffic")
 NO_FIND = {
     "movie_results": [],
     "person_results": [],
