@@ -20,8 +20,7 @@ class WholeFileStorage(FileSystemStorage):
 
     def _save(self, name: str, content: "File[Any]") -> str:
         path = Path(self.path(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        descriptor, temporary = part_file(path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 for chunk in content.chunks():
@@ -34,3 +33,14 @@ class WholeFileStorage(FileSystemStorage):
             Path(temporary).unlink(missing_ok=True)
             raise
         return Path(os.path.relpath(path, self.location)).as_posix()
+
+
+def part_file(folder: Path, tries: int = 10) -> tuple[int, str]:
+    """A new `.part` file in `folder`, which is made where it is not there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    except (FileNotFoundError, FileExistsError):  # `prune_logos` removed the folder, empty as it was, in between
+        if tries == 1:
+            raise
+        return part_file(folder, tries - 1)
