@@ -58,6 +58,13 @@ class Broadcast:
         assert isinstance(found, cls)
         return found
 
+    @classmethod
+    def close_all(cls, code: int, reason: str) -> None:
+        """The clients of all readers of this process, where it stops. Called in the loop that they are in."""
+        for reader in list(cls._all.values()):
+            for member in list(reader.members):
+                member.outbox.close(code, reason)
+
     async def start(self) -> None: ...
 
     async def look(self) -> None: ...

@@ -18,11 +18,12 @@ from catalog.origins import CheckedOrigin
 from catalog.rooms import NoRoom
 from catalog.routing import websocket_urlpatterns as shows
 from ingestion.routing import websocket_urlpatterns as runs
+from trr_site.stopping import Unhurried
 
 nowhere = re_path(r"", NoRoom())  # type: ignore[arg-type]  # an ASGI application
 application = ProtocolTypeRouter(
     {
-        "http": AsgiFront(django_application),
+        "http": Unhurried(AsgiFront(django_application)),
         "websocket": CheckedOrigin(URLRouter([*shows, *runs, nowhere])),
     }
 )
