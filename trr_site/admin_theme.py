@@ -43,6 +43,7 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Runs", "sync", "ingestion_syncrun_changelist", "ingestion.view_syncrun"),
             ("States", "fact_check", "ingestion_syncstate_changelist", "ingestion.view_syncstate"),
+            ("Problems", "warning", "ingestion_problem_changelist", "ingestion.view_problem"),
         ),
     ),
     (

@@ -1,71 +1,25 @@
-"""Background tasks: what is planned, what waits, what was done and what failed.
-
-A task is any function by its dotted name. Here people choose among those that are made to be planned: a free
-text would let whoever may plan a task run anything on the server.
-"""
+"""Background tasks: what waits, what was done and what failed."""
 
 from functools import partial
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
-from django_q.admin import ScheduleAdmin
-from django_q.models import Failure, OrmQ, Schedule, Success
+from django_q.models import Failure, OrmQ, Success
 from django_q.tasks import async_task
-from unfold.admin import ModelAdmin
-from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.admin.paginator import BoundedPaginator
 from catalog.admin.read_only import ReadOnlyAdmin
 from catalog.admin.text import counted
 
-PLANNED = {"ingestion.tasks.sync_shows": "Sync all shows that are due"}
 LONGEST_REASON = 200  # characters in a list
 
 QUEUE_IS_A_TABLE = admin.site.is_registered(OrmQ)  # and not in Redis
-admin.site.unregister([Schedule, Success, Failure, *([OrmQ] if QUEUE_IS_A_TABLE else [])])
-
-
-class ScheduleForm(forms.ModelForm):
-    func = forms.ChoiceField(label="Task", widget=UnfoldAdminSelectWidget)
-
-    class Meta:
-        model = Schedule
-        fields = ("name", "func", "schedule_type", "minutes", "cron", "repeats", "next_run")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "func" in self.fields:  # it is not for those who may only look
-            own = {self.instance.func: self.instance.func} if self.instance.pk else {}
-            self.fields["func"].choices = list((own | PLANNED).items())  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        values: dict[str, Any] = super().clean() or {}
-        kind = values.get("schedule_type")
-        if kind == Schedule.MINUTES and not values.get("minutes"):
-            self.add_error("minutes", "Every how many minutes?")
-        if kind == Schedule.CRON and not values.get("cron") and "cron" not in self.errors:
-            self.add_error("cron", "Give a cron expression, like 30 4 * * * for half past four (UTC) each day.")
-        return values
-
-
-@admin.register(Schedule)
-class PlanAdmin(ModelAdmin, ScheduleAdmin):
-    form = ScheduleForm
-    fields = ("name", "func", "schedule_type", ("minutes", "cron"), "repeats", "next_run")
-    list_display = ("title", "func", "schedule_type", "repeats", "next_run", "get_last_run", "get_success")
-    list_display_links = ("title",)
-    list_filter = ("schedule_type",)
-    show_full_result_count = False
-
-    @admin.display(description="name", ordering="name")
-    def title(self, schedule: Schedule) -> str:
-        return schedule.name or PLANNED.get(schedule.func) or f"schedule {schedule.pk}"
+admin.site.unregister([Success, Failure, *([OrmQ] if QUEUE_IS_A_TABLE else [])])
 
 
 class TaskAdmin(ReadOnlyAdmin):
