@@ -92,7 +92,7 @@ class Run:
             raise RunLost(f"run {self.row.pk} was closed by another process")
 
 
-def start_run(kind: str, options: dict[str, Any], user: User | None = None) -> Run:
+def start_run(kind: str, options: dict[str, Any], user: User | None = None, *, shared: bool = False) -> Run:
     """Opens a run of a kind; raises AlreadyRunning when one is going on."""
     for _ in range(2):
         try:
@@ -101,10 +101,10 @@ def start_run(kind: str, options: dict[str, Any], user: User | None = None) -> R
                     SyncRun.objects.create(
                         kind=kind,
                         options=options,
+                        retry_of_id=options.get("retry_of"),
+                        shared=shared,
                         started_by=user,
-                        host=socket.gethostname(),
-                        pid=os.getpid(),
-                        version=code_version(),
+                        **here(),
                     )
                 )
         except IntegrityError:
@@ -112,6 +112,11 @@ def start_run(kind: str, options: dict[str, Any], user: User | None = None) -> R
             if holder is not None and not close_if_dead(holder):
                 raise AlreadyRunning(describe(holder)) from None
     raise AlreadyRunning(f"another {kind} has just started")
+
+
+def here() -> dict[str, Any]:
+    """Where a run goes on."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "version": code_version()}
 
 
 def cancel(run_id: int, user: User) -> bool:

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from catalog.models import Show, ShowNetwork
 from ingestion.matching import Known
-from ingestion.models import Stage, SyncRun, SyncState
+from ingestion.models import Stage, SyncFailure, SyncRun, SyncState
 from ingestion.options import Options
 
 Status = SyncState.Status
@@ -145,7 +145,10 @@ def selected_shows(options: Options) -> QuerySet[Show]:
     shows: QuerySet[Show] = Show.objects.all()
     if not options.is_selection:
         return shows
-    return shows.filter(Q(pk__in=options.show_ids) | Q(tmdb_id__in=options.tmdb_ids) | Q(imdb_id__in=options.imdb_ids))
+    named = Q(pk__in=options.show_ids) | Q(tmdb_id__in=options.tmdb_ids) | Q(imdb_id__in=options.imdb_ids)
+    if options.retry_of is not None:
+        named |= Q(pk__in=SyncFailure.objects.filter(run=options.retry_of, show__isnull=False).values("show"))
+    return shows.filter(named)
 
 
 def unknown_ids(options: Options) -> list[str]:

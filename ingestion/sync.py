@@ -22,7 +22,7 @@ from ingestion.persist import save_shows
 from ingestion.records import InvalidRecord
 from ingestion.report import Report, Reporter, first_line
 from ingestion.runs import Run, RunLost, start_run
-from ingestion.selection import CONTINUES, DueRule, cut_off_since, jobs, select_due, selected_shows
+from ingestion.selection import CONTINUES, Due, DueRule, cut_off_since, jobs, select_due, selected_shows
 from ingestion.sources.http import KeyRefused, Stopped, UpstreamError
 from ingestion.traffic import save_traffic
 from ingestion.upstream_changes import changes_start, fetch_changed_ids, mark_changed
@@ -100,12 +100,10 @@ class ShowSync(ShowWork):
 
     def sync(self) -> None:
         try:
-            changed = self.read_changes()
-            due = select_due(DueRule(self.options, self.started_at, changed, self.continued()))
+            due = self.choose()
             self.report.chosen, self.report.total = selected_shows(self.options).count(), len(due)
             self.reporter.start(self.report)
-            if self.with_logos and not self.options.is_selection:
-                self.mirror.add(pending_logos())
+            self.mirror_pending()
             self.work(jobs(due))
             self.settle_held()
             self.work(iter(()))
@@ -117,6 +115,16 @@ class ShowSync(ShowWork):
             pass
         finally:
             self.close()
+
+    def choose(self) -> list[Due]:
+        """The shows that are due, in their order. Raises KeyRefused and Stopped."""
+        changed = self.read_changes()
+        return select_due(DueRule(self.options, self.started_at, changed, self.continued()))
+
+    def mirror_pending(self) -> None:
+        """Begins with the logos that earlier runs could not mirror."""
+        if self.with_logos and (self.options.retry_of is not None or not self.options.is_selection):
+            self.mirror.add(pending_logos())
 
     def continued(self) -> datetime | None:
         """Start of the cut-off run to take up; only asked for by name, as `--force` alone means all."""

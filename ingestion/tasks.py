@@ -1,26 +1,48 @@
-"""The worker's doors: each takes plain values and makes one call."""
+"""The worker's doors: each takes plain values and makes one call.
 
-from collections.abc import Sequence
-from hashlib import sha256
+All of them may be called twice at once: a message is delivered at least once. A run of a kind that is going on
+is no error of a task: the queue would try again and again.
+"""
+
+from collections.abc import Callable, Sequence
 from typing import Any
-from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
+from ingestion import shared_runs
+from ingestion.models import Stage
 from ingestion.options import Options
 from ingestion.runs import AlreadyRunning
-from ingestion.sync import sync_shows as sync
+
+
+def work_on(run_id: int) -> dict[str, Any]:
+    """Takes part in a run that workers share, for a while."""
+    return shared_runs.work_on(run_id)
 
 
 def sync_shows(show_ids: Sequence[str] = (), user_id: int | None = None) -> dict[str, Any]:
-    """Syncs the named shows whatever their age, or all that are due. Safe to run twice."""
+    """Syncs the named shows whatever their age, or all that are due."""
     user = get_user_model().objects.filter(pk=user_id).first() if user_id else None
-    options = Options(show_ids=tuple(UUID(one) for one in show_ids), force=bool(show_ids))
-    # A selection of its own is a kind of its own: two buttons must not keep each other's shows from being synced.
-    chosen = sha256(",".join(sorted(show_ids)).encode()).hexdigest()[:12]
-    kind = f"sync_selected {chosen}" if show_ids else "sync_shows"
+    options, kind = shared_runs.options_of(show_ids), shared_runs.kind_of(show_ids)
+    return unless_running(lambda: shared_runs.work_on(shared_runs.start_shared(options, kind, user).id))
+
+
+def sync_watch_providers() -> dict[str, Any]:
+    return sync_stage("sync_watch_providers", Stage.WATCH_PROVIDERS)
+
+
+def sync_tmdb_entities() -> dict[str, Any]:
+    """Networks and companies that are due, and every logo that is not mirrored yet."""
+    return sync_stage("sync_tmdb_entities", Stage.ENTITIES)
+
+
+def sync_stage(kind: str, stage: Stage) -> dict[str, Any]:
+    options = Options(stages=frozenset({stage}))
+    return unless_running(lambda: shared_runs.work_on(shared_runs.start_shared(options, kind).id))
+
+
+def unless_running(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return sync(options, kind=kind, user=user).as_json()
+        return work()
     except AlreadyRunning as error:
-        # Not an error of this task: django-q2 would try again and again.
         return {"error": str(error), "exit_code": 3}

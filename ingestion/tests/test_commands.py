@@ -25,7 +25,7 @@ from ingestion.outcomes import Outcome, Saved
 from ingestion.report import Report, TextReporter
 from ingestion.runs import start_run
 
-from .worlds import FIRST_ID, imdb_id_of, name_of, snapshot, world
+from .worlds import FIRST_ID, LEDGER, imdb_id_of, name_of, snapshot, world
 
 pytestmark = pytest.mark.django_db
 
@@ -355,13 +355,13 @@ def test_stages_one_after_the_other_come_to_what_one_sync_does(upstream):
     world(upstream, 2, by_imdb=(1,))
     for command in STAGE_COMMANDS:
         assert run(command=command).code == 0
-    before = snapshot(leave_out=("ingestion.syncstate", "ingestion.syncrun"))
+    before = snapshot(leave_out=LEDGER)
     upstream.clear()
 
     done = run()
 
     assert (done.code, upstream.count("/3/tv/1")) == (0, 0)
-    assert snapshot(leave_out=("ingestion.syncstate", "ingestion.syncrun")) == before
+    assert snapshot(leave_out=LEDGER) == before
 
 
 # Wrong usage and configuration, as a shell sees it

@@ -1,0 +1,228 @@
+"""The parts of a shared run, as rows that workers claim.
+
+To claim one is a filtered UPDATE whose row count says who won; `attempts` is counted by it, before the work, and names
+the claim from then on: a worker that was taken for dead finds its chunk claimed by another at its next write and
+stops. What is left of a chunk shrinks in the very transaction that saves the shows, so a kill at any point
+neither loses nor repeats one.
+"""
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.db.models.expressions import Combinable
+from django.utils import timezone
+
+from catalog.models import Show
+from ingestion.guard import Guard
+from ingestion.models import Stage, SyncChunk, SyncFailure, SyncRun
+from ingestion.outcomes import Batch, Outcome
+from ingestion.runs import BEAT_EVERY, Run, RunLost, cancelled_words, is_silent, process_exists
+from ingestion.selection import Due
+from ingestion.workers import STOPPING, worker_is_stopping
+
+Status = SyncChunk.Status
+MAX_ATTEMPTS = 3  # of a chunk, each of which killed its worker or met a database that failed
+DEAD_AFTER = timedelta(seconds=30)  # without a beat of the worker that has it
+PLAN = 0  # the number of the chunk that chooses the shows and makes the others
+
+
+class Claim:
+    """A chunk that this process works on. See work.Ledger."""
+
+    def __init__(self, chunk: SyncChunk) -> None:
+        self.chunk = chunk
+        self.run = Run(SyncRun.objects.get(pk=chunk.run_id))
+        self.last_beat = time.monotonic()
+        self.ending = ""
+        self.counted = 0  # requests that the row has
+
+    def beat(self, **figures: Any) -> bool:
+        """Says that the work goes on; hears whether the run, or this worker, is to end. Raises RunLost."""
+        now = time.monotonic()
+        if now - self.last_beat < BEAT_EVERY:
+            return False
+        self.last_beat = now
+        self.write(heartbeat_at=timezone.now(), requests=self.requests(figures["requests"]))
+        totals = tally(self.run.id)
+        if trouble := totals.trouble(self.run.row.options.get("max_failures")):
+            end_run(self.run.id, trouble, tripped=bool(totals.verdict(final=False)))
+        self.ending = self.ending or ending_of(self.run.id) or (STOPPING if worker_is_stopping() else "")
+        return True
+
+    def record(self, batch: Batch) -> None:
+        """Counts what was saved and takes it from what is left: in the transaction that saves it."""
+        chunk, saved = self.chunk, {str(one.show_id) for one in batch.saved}
+        items = {item[0]: item for item in chunk.work}
+        done = [one for one in batch.saved if one.outcome != Outcome.HELD]
+        guarded: dict[str, Any] = {}
+        if not chunk.settles:
+            guarded = {
+                "held": [*chunk.held, *(items[str(one.show_id)] for one in batch.held if str(one.show_id) in items)],
+                "seen": plus(chunk.seen, told(batch)),
+                "blanked": plus(chunk.blanked, lost(batch)),
+            }
+        self.write(
+            work=[item for show_id, item in items.items() if show_id not in saved],
+            done=chunk.done + len(done),
+            counts=plus(chunk.counts, (one.outcome for one in done)),
+            **guarded,
+        )
+        self.run.fail((one.show_id, one.name, one.reason) for one in done if one.outcome == Outcome.FAILED)
+
+    def fail(self, failures: Iterable[tuple[UUID | None, str, str]]) -> None:
+        """Keeps failures that are no show's: `record` has kept those."""
+        self.run.fail(failure for failure in failures if failure[0] is None)
+
+    def finish(self, requests: int, counts: Mapping[str, int]) -> None:
+        """`counts`: all that the work has counted; of shows the row has as much, of logos it learns it here."""
+        logos = {name: count for name, count in counts.items() if name.startswith("logos")}
+        self.write(
+            status=Status.DONE,
+            work=[],
+            heartbeat_at=timezone.now(),
+            counts=dict(Counter(self.chunk.counts) + Counter(logos)),
+            requests=self.requests(requests),
+        )
+
+    def give_back(self, requests: int) -> None:
+        """Leaves the rest to another worker; that is no attempt that failed."""
+        rest = {"status": Status.WAITING, "attempts": F("attempts") - 1, "heartbeat_at": None}
+        self.write(**rest, requests=self.requests(requests))
+
+    def requests(self, made: int) -> Combinable:
+        """The row's count and what was made since."""
+        new, self.counted = made - self.counted, made
+        return F("requests") + new
+
+    def write(self, **values: Any) -> None:
+        chunk = self.chunk
+        mine = SyncChunk.objects.filter(pk=chunk.pk, status=Status.RUNNING, attempts=chunk.attempts)
+        if not mine.update(**values):
+            raise RunLost(f"chunk {chunk.number} of run {chunk.run_id} was taken over by another worker")
+        for name in values.keys() & {"work", "held", "seen", "blanked", "done", "counts"}:
+            setattr(chunk, name, values[name])
+
+
+def plus(counts: dict[str, int], more: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(counts) + Counter(map(str, more)))
+
+
+def told(batch: Batch) -> Iterable[str]:
+    """For the guard, as `Guard.watch` counts."""
+    seen = (Outcome.UPDATED, Outcome.UNCHANGED, Outcome.HELD)
+    return [name for one in batch.saved if one.outcome in seen for name in one.told]
+
+
+def lost(batch: Batch) -> Iterable[str]:
+    return [name for one in batch.saved for name in one.blanked]
+
+
+def add_chunks(run_id: int, due: Iterable[Due], size: int, *, first: int, settles: bool = False) -> int:
+    """Makes chunks of so many shows, numbered from `first`; how many. Those that are there already stay."""
+    work = [[str(one.show_id), sorted(one.stages), one.find] for one in due]
+    parts = [work[start : start + size] for start in range(0, len(work), size)]
+    chunks = [SyncChunk(run_id=run_id, number=first + n, work=part, settles=settles) for n, part in enumerate(parts)]
+    SyncChunk.objects.bulk_create(chunks, ignore_conflicts=True)
+    return len(chunks)
+
+
+def due_of(work: Iterable[list[Any]]) -> list[Due]:
+    return [Due(UUID(show_id), frozenset(map(Stage, stages)), find, ()) for show_id, stages, find in work]
+
+
+def claim_chunk(run_id: int) -> Claim | None:
+    """The first chunk that nobody works on, now ours; None when there is none. What failed too often is given up."""
+    columns = ("pk", "number", "status", "attempts", "host", "pid", "heartbeat_at", "run_id")
+    free = SyncChunk.objects.filter(run_id=run_id, status__in=(Status.WAITING, Status.RUNNING))
+    for seen in free.order_by("number").only(*columns):
+        if seen.status == Status.RUNNING and not is_abandoned(seen):
+            continue
+        same = SyncChunk.objects.filter(pk=seen.pk, status=seen.status, attempts=seen.attempts)
+        same = same.filter(heartbeat_at=seen.heartbeat_at)
+        if seen.attempts >= MAX_ATTEMPTS:
+            give_up(seen, same)
+            continue
+        mine = {"status": Status.RUNNING, "attempts": seen.attempts + 1, "heartbeat_at": timezone.now()}
+        if same.update(**mine, host=socket.gethostname(), pid=os.getpid()):
+            return Claim(SyncChunk.objects.get(pk=seen.pk))
+    return None
+
+
+def is_abandoned(chunk: SyncChunk) -> bool:
+    assert chunk.heartbeat_at is not None
+    if is_silent(chunk.heartbeat_at, DEAD_AFTER):
+        return True
+    return chunk.host == socket.gethostname() and chunk.pid is not None and not process_exists(chunk.pid)
+
+
+def give_up(chunk: SyncChunk, same: Any) -> None:
+    """Ends a chunk that no worker survived; its shows are named as failures, and stay as they were."""
+    if not same.update(status=Status.FAILED):
+        return
+    work = SyncChunk.objects.values_list("work", flat=True).get(pk=chunk.pk)
+    reason = f"given up after {chunk.attempts} attempts, none of which came to its end: the log of the worker says more"
+    if chunk.number == PLAN:
+        SyncFailure.objects.create(run_id=chunk.run_id, item="choice of the shows", reason=reason)
+        return
+    show_ids = [UUID(item[0]) for item in work]
+    names = dict(Show.all_objects.filter(pk__in=show_ids).values_list("pk", "name"))
+    Run(SyncRun.objects.get(pk=chunk.run_id)).fail((pk, names.get(pk, str(pk)), reason) for pk in show_ids)
+    counts = dict(Counter(chunk.counts) + Counter(failed=len(show_ids)))
+    SyncChunk.objects.filter(pk=chunk.pk).update(counts=counts, done=F("done") + len(show_ids), work=[])
+
+
+def ending_of(run_id: int) -> str:
+    """Why a run is to end before its end; empty when it is not."""
+    row = SyncRun.objects.filter(pk=run_id).values_list("status", "error").first()
+    if row is None or row[0] != SyncRun.Status.RUNNING:
+        return "the run was closed"
+    return row[1] or cancelled_words(run_id)
+
+
+def end_run(run_id: int, error: str, *, tripped: bool = False) -> None:
+    """Has every worker of the run stop, and says why; the first reason stays."""
+    going_on = SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING, error="")
+    going_on.update(error=error, tripped=tripped)
+
+
+@dataclass(slots=True)
+class Totals:
+    """The figures of a run: the sums of its chunks'."""
+
+    done: int = 0
+    requests: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    guard: Guard = field(default_factory=Guard)
+
+    def verdict(self, *, final: bool) -> str:
+        return self.guard.verdict(final=final)
+
+    def trouble(self, max_failures: int | None) -> str:
+        """Why the run has to stop; empty when it may go on."""
+        failed = self.counts["failed"]
+        if max_failures is not None and failed >= max_failures:
+            return f"stopped after {failed} failures (--max-failures {max_failures})"
+        return self.verdict(final=False)
+
+
+def tally(run_id: int) -> Totals:
+    """Brings the run's figures up to those of its chunks, and returns them."""
+    totals = Totals()
+    columns = ("done", "requests", "counts", "seen", "blanked")
+    for done, requests, counts, seen, blanked in SyncChunk.objects.filter(run_id=run_id).values_list(*columns):
+        totals.done, totals.requests = totals.done + done, totals.requests + requests
+        totals.counts.update(counts)
+        totals.guard.seen.update(seen)
+        totals.guard.blanked.update(blanked)
+    figures = {"done": totals.done, "requests": totals.requests, "counts": dict(totals.counts)}
+    going_on = SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING)
+    going_on.update(**figures, heartbeat_at=timezone.now())
+    return totals

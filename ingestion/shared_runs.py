@@ -1,0 +1,305 @@
+"""Runs that any number of workers share, on any number of hosts, and that still are one run.
+
+A run is a row with chunks; a message in the queue (`ring`) says no more than that there is work. A worker that
+hears it claims one chunk after another, for a while, then rings again and makes way. So a message that is
+delivered twice does no harm, and one that is lost is rung again (`ring_again`): the rows are the truth.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+from django_q.tasks import async_task
+
+from catalog.changes import Author
+from catalog.models import Show
+from ingestion.chunks import (
+    PLAN,
+    Claim,
+    add_chunks,
+    claim_chunk,
+    due_of,
+    end_run,
+    ending_of,
+    is_abandoned,
+    tally,
+)
+from ingestion.fetching import quick_thread_switches
+from ingestion.models import Stage, SyncChunk, SyncRun
+from ingestion.options import Options
+from ingestion.outcomes import Batch, Fetched, Outcome
+from ingestion.persist import save_shows
+from ingestion.report import COUNTED, Reporter
+from ingestion.runs import Run, RunLost, cancelled_words, close_if_dead, here, start_run
+from ingestion.selection import jobs
+from ingestion.sources.http import KeyRefused, Stopped
+from ingestion.sync import ShowSync
+from ingestion.traffic import save_traffic
+from ingestion.work import BATCH, ShowWork
+from ingestion.workers import worker_is_stopping
+
+log = logging.getLogger(__name__)
+
+TASK = "ingestion.tasks.work_on"
+CHUNK = 100  # shows
+BELLS = 8  # messages for one run at most: as many workers take part
+SLICE = 15.0  # seconds after which a worker lets others have a turn, between two chunks
+RING_AGAIN = timedelta(seconds=60)  # without a sign of life of a run
+FAILURES_TOLD = 20  # in the result of a task; the run's row has all
+HELD_BACK = "held back: it would lose values, like too many others"
+Status = SyncRun.Status
+
+
+class ChunkWork(ShowWork):
+    """The shows of one chunk. What the guard has to see of all chunks is counted in their rows."""
+
+    def __init__(self, claim: Claim, options: Options) -> None:
+        super().__init__(options, claim.run.id, claim, Reporter())
+        self.claim = claim
+
+    def save(self, fetched: list[Fetched]) -> Batch:
+        with transaction.atomic():
+            batch = save_shows(fetched, self.author, hold_blanks=not self.claim.chunk.settles)
+            self.claim.record(batch)
+        return batch
+
+    def watch_the_guard(self) -> None:
+        """The claim does, over all chunks."""
+
+
+def kind_of(show_ids: Iterable[Any], retry_of: int | None = None) -> str:
+    """A selection is a kind of its own: two buttons must not keep each other's shows from being synced."""
+    if retry_of is not None:
+        return f"sync_selected retry of run {retry_of}"
+    chosen = sorted(map(str, show_ids))
+    return f"sync_selected {sha256(','.join(chosen).encode()).hexdigest()[:12]}" if chosen else "sync_shows"
+
+
+def options_of(show_ids: Iterable[Any], retry_of: int | None = None) -> Options:
+    ids = tuple(UUID(str(one)) for one in show_ids)
+    return Options(show_ids=ids, force=bool(ids), retry_of=retry_of)
+
+
+def request_run(options: Options, kind: str, user: User | None) -> SyncRun:
+    """A run that waits for a worker: its row now, its message when that is committed. One of the kind that waits
+    already is it."""
+    about = {"options": options.as_json(), "retry_of_id": options.retry_of, "started_by": user}
+    run = SyncRun(kind=kind, status=Status.QUEUED, shared=True, host="", pid=0, **about)
+    try:
+        with transaction.atomic():
+            run.save()
+            SyncChunk.objects.create(run=run, number=PLAN)
+    except IntegrityError:
+        waiting = SyncRun.objects.filter(kind=kind, status=Status.QUEUED).first()
+        if waiting is None:  # it has just begun: what it has not done yet it does for this request too
+            return SyncRun.objects.filter(kind=kind).latest("pk")
+        run = waiting
+    ring(run.pk)
+    return run
+
+
+def start_shared(options: Options, kind: str, user: User | None = None) -> Run:
+    """A run that begins now. Raises AlreadyRunning."""
+    with transaction.atomic():
+        run = start_run(kind, options.as_json(), user, shared=True)
+        SyncChunk.objects.create(run_id=run.id, number=PLAN)
+    return run
+
+
+def ring(run_id: int, times: int = 1) -> None:
+    for _ in range(times):
+        transaction.on_commit(partial(async_task, TASK, run_id, group=f"run {run_id}"))
+
+
+def work_on(run_id: int) -> dict[str, Any]:
+    """Does a part of a run, or brings it to its end; safe at any time, and by any number of workers."""
+    if not begin(run_id):
+        return summary(run_id)
+    until = time.monotonic() + SLICE
+    while not ending_of(run_id) and (claim := claim_chunk(run_id)):
+        do_chunk(claim)
+        if worker_is_stopping() or time.monotonic() > until:
+            break
+    close_if_complete(run_id)
+    if SyncChunk.objects.filter(run_id=run_id, run__status=Status.RUNNING, status=SyncChunk.Status.WAITING).exists():
+        ring(run_id)
+    return summary(run_id)
+
+
+def begin(run_id: int) -> bool:
+    """Whether the run goes on; one that was queued begins, unless another of its kind has not ended: then it waits."""
+    run = SyncRun.objects.filter(pk=run_id, shared=True).first()
+    if run is None or run.status != Status.QUEUED:
+        return run is not None and run.status == Status.RUNNING
+    now = timezone.now()
+    for _ in range(2):
+        try:
+            with transaction.atomic():
+                queued = SyncRun.objects.filter(pk=run_id, status=Status.QUEUED)
+                queued.update(status=Status.RUNNING, started_at=now, heartbeat_at=now, **here())
+                return True
+        except IntegrityError:
+            holder = SyncRun.objects.filter(kind=run.kind, status=Status.RUNNING).first()
+            if holder is not None and not close_if_dead(holder):
+                return False
+    return False
+
+
+def do_chunk(claim: Claim) -> None:
+    """Does what is left of a chunk. A database that fails raises: the chunk is then claimed again by another."""
+    options = Options.of_json(claim.run.row.options)
+    work = plan_of(claim, options) if claim.chunk.number == PLAN else ChunkWork(claim, options)
+    try:
+        with quick_thread_switches():
+            if isinstance(work, ShowSync):
+                plan(work, claim)
+            else:
+                work.work(jobs(due_of(claim.chunk.work)))
+    except KeyRefused as error:
+        work.refuse(error)
+    except Stopped:
+        pass
+    except RunLost as error:
+        log.warning("%s; this worker leaves it", error)
+        return
+    finally:
+        work.close()
+        save_traffic(work.client.traffic())
+    settle_claim(claim, work)
+
+
+def settle_claim(claim: Claim, work: ShowWork) -> None:
+    requests, report = work.client.requests_made, work.report
+    try:
+        if not report.error:
+            claim.finish(requests, report.counts)
+            return
+        if report.error != claim.ending:
+            end_run(claim.run.id, report.error)
+        claim.give_back(requests)
+    except RunLost as error:
+        log.warning("%s; this worker leaves it", error)
+
+
+def plan_of(claim: Claim, options: Options) -> ShowSync:
+    trip = ShowSync(options, claim.run.row.kind, claim.run, Reporter())
+    trip.ledger = claim
+    return trip
+
+
+def plan(trip: ShowSync, claim: Claim) -> None:
+    """Chooses the shows and makes the chunks, once; then mirrors what logos have waited for."""
+    if claim.run.row.total is None:
+        due = trip.choose()
+        with transaction.atomic():
+            count = add_chunks(claim.run.id, due, CHUNK, first=PLAN + 1)
+            SyncRun.objects.filter(pk=claim.run.id, status=Status.RUNNING).update(total=len(due))
+            ring(claim.run.id, min(count, BELLS) - 1)
+    trip.mirror_pending()
+    trip.work(iter(()))
+
+
+def close_if_complete(run_id: int) -> None:
+    """Ends a run of which nothing is left, or that has to end and on which nobody works any more."""
+    with transaction.atomic():
+        run = SyncRun.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING, shared=True).first()
+        if run is None:
+            return
+        ending = run.error or cancelled_words(run_id)
+        unfinished = list(run.chunks.filter(status__in=("waiting", "running")).defer("work", "held"))
+        if ending:
+            unfinished = [chunk for chunk in unfinished if chunk.status == "running" and not is_abandoned(chunk)]
+        if unfinished:
+            return
+        totals = tally(run_id)
+        if not ending and (held := held_of(run)):
+            verdict = totals.verdict(final=True)
+            if not verdict:
+                settle(run, held)
+                return
+            ending, run.tripped = verdict, True
+            fail_held(run, held)
+            totals = tally(run_id)
+        finish(run, ending)
+
+
+def held_of(run: SyncRun) -> list[list[Any]]:
+    """What was held back and waits for the verdict; none once it is being settled."""
+    chunks = list(run.chunks.values_list("settles", "held"))
+    return [] if any(settles for settles, _ in chunks) else [item for _, held in chunks for item in held]
+
+
+def settle(run: SyncRun, held: list[list[Any]]) -> None:
+    """Has the shows that would lose something, which are few, fetched once more and saved."""
+    last = run.chunks.aggregate(last=Max("number"))["last"]
+    add_chunks(run.pk, due_of(held), CHUNK, first=last + 1, settles=True)
+    ring(run.pk)
+
+
+def fail_held(run: SyncRun, held: list[list[Any]]) -> None:
+    """None of them is saved; each is a failure of the run, and due again."""
+    number = run.chunks.aggregate(last=Max("number"))["last"] + 1
+    mine = {"status": SyncChunk.Status.RUNNING, "attempts": 1, "heartbeat_at": timezone.now(), "settles": True}
+    claim = Claim(SyncChunk.objects.create(run=run, number=number, work=held, **mine))
+    for start in range(0, len(held), BATCH):
+        claim.record(save_shows(held_back(held[start : start + BATCH]), Author(run_id=run.pk)))
+    claim.finish(0, {})
+
+
+def held_back(items: list[list[Any]]) -> list[Fetched]:
+    """What a show is told by that was fetched and may not be saved."""
+    now, stages = timezone.now(), {UUID(show_id): frozenset(map(Stage, names)) for show_id, names, _ in items}
+    shows = Show.all_objects.filter(pk__in=stages).values_list("pk", "name", "tmdb_id", "imdb_id")
+    return [
+        Fetched(pk, name, tmdb_id, imdb_id, stages[pk], now, problem=Outcome.FAILED, reason=HELD_BACK)
+        for pk, name, tmdb_id, imdb_id in shows
+    ]
+
+
+def finish(run: SyncRun, ending: str) -> None:
+    if run.cancel_asked_at is not None:
+        status = Status.CANCELLED
+    elif ending:
+        status = Status.STOPPED
+    else:
+        status = Status.FAILED if run.failures.exists() else Status.SUCCEEDED
+    Run(run).finish(status, error=ending, tripped=run.tripped)
+
+
+def ring_again() -> int:
+    """Rings for runs that give no sign of life: their message was lost, or their worker; how many."""
+    now = timezone.now()
+    silent = Q(heartbeat_at__lt=now - RING_AGAIN) | Q(heartbeat_at__gt=now + RING_AGAIN)
+    waiting = SyncRun.objects.filter(silent, shared=True, status__in=(Status.QUEUED, Status.RUNNING))
+    run_ids = list(waiting.values_list("pk", flat=True))
+    for run_id in run_ids:
+        ring(run_id)
+    return len(run_ids)
+
+
+def summary(run_id: int) -> dict[str, Any]:
+    """What a task returns of a run, as it stands: plain values, which any version of the code can read."""
+    run = SyncRun.objects.filter(pk=run_id).first()
+    if run is None:
+        return {"run": run_id, "error": "there is no such run any more", "exit_code": 1}
+    failures = list(run.failures.values("item", "reason")[:FAILURES_TOLD])
+    counts = {name: run.counts.get(name, 0) for name in (*COUNTED, "logos failed")}
+    ended = run.status not in (Status.QUEUED, Status.RUNNING)
+    return {
+        "run": run_id,
+        "status": run.status,
+        "counts": counts,
+        "requests": run.requests,
+        "error": run.error,
+        "failures": failures,
+        "exit_code": 0 if not ended or run.status == Status.SUCCEEDED else 1,
+    }
