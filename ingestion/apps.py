@@ -6,4 +6,12 @@ class IngestionConfig(AppConfig):
     verbose_name = "Syncs"
 
     def ready(self) -> None:
-        from ingestion import checks  # noqa: F401  registers the system checks
+        from django_q.signals import post_execute_in_worker, pre_execute
+
+        from ingestion import (
+            attempts,
+            checks,  # noqa: F401  registers the system checks
+        )
+
+        pre_execute.connect(attempts.on_begin)
+        post_execute_in_worker.connect(attempts.on_end)

@@ -5,6 +5,7 @@ import tempfile
 
 for name in (
     "SECRET_KEY DEBUG ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS CORS_ALLOW_ORIGINS SECURE_SSL_REDIRECT TMDB_BEARER_TOKEN "
+    "SECURE_HSTS_SECONDS "
     "API_PUBLIC API_REQUESTS_PER_MINUTE TRUSTED_PROXIES "
     "AWS_S3_BUCKET AWS_REGION AWS_S3_ENDPOINT_URL AWS_CDN_BASE_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"
 ).split():
@@ -25,10 +26,14 @@ from .settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 TMDB_BACKOFF = 0.01
+# What a developer may have collected is not what the tests are about.
+STATIC_ROOT = None
+STORAGES |= {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # noqa: F405
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):  # noqa: F405
     # A file, as an installation has: the server that a browser test talks to is a second connection, and those of a
     # database in memory lock each other's tables.
     DATABASES["default"]["TEST"] = {"NAME": f"{tempfile.mkdtemp(prefix='trr-test-')}/db.sqlite3"}  # noqa: F405
 # Tasks are queued as rows, with Redis too: what was queued is then what a test can look at. Those that are about the
 # queue over Redis start processes of their own.
-Q_CLUSTER = {name: value for name, value in Q_CLUSTER.items() if name != "redis"} | {"orm": "default"}  # noqa: F405
+Q_CLUSTER = {name: value for name, value in Q_CLUSTER.items() if name != "redis"}  # noqa: F405
+Q_CLUSTER |= {"orm": "default", "broker_class": "ingestion.brokers.DatabaseBroker"}
