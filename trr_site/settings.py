@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 
@@ -181,6 +181,14 @@ ALLOWED_HOSTS = read("ALLOWED_HOSTS", to_list, ["localhost", "127.0.0.1", "[::1]
 CSRF_TRUSTED_ORIGINS: list[str] = read("CSRF_TRUSTED_ORIGINS", to_list, [])
 SECURE_SSL_REDIRECT = read("SECURE_SSL_REDIRECT", to_bool, False, "true or false")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
+# What is asked from inside the machine, where nothing speaks HTTPS: by health checks and Prometheus.
+SECURE_REDIRECT_EXEMPT = [r"^health$", r"^health/ready$", r"^metrics$"]
+# For how long a browser that came by HTTPS once takes nothing else: not a promise to make for longer than it is meant.
+SECURE_HSTS_SECONDS = read(
+    "SECURE_HSTS_SECONDS", to_count, 30 * 24 * 3600 if SECURE_SSL_REDIRECT else 0, "a whole number; 0 is never"
+)
+# Of HSTS for sub-domains, and in browsers' own lists: who owns the domain decides that, not one site of it.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 INSTALLED_APPS = [
     "daphne",  # first: its runserver speaks ASGI
@@ -382,6 +390,8 @@ LOGO_GRACE = days("LOGO_GRACE_DAYS", 7)  # `prune_logos` leaves younger files al
 # --- Files -------------------------------------------------------------------------------------
 
 STATIC_URL = "static/"
+COLLECTED = BASE_DIR / "static_root"  # where `collectstatic` puts them, hashed and compressed
+STATIC_ROOT = COLLECTED if COLLECTED.is_dir() else None  # whitenoise complains of a folder that is not there
 WHITENOISE_USE_FINDERS = True
 MEDIA_URL = "/media/"
 MEDIA_ROOT = read("MEDIA_ROOT", Path, BASE_DIR / "media")
@@ -413,7 +423,7 @@ else:
     LOGO_STORAGE = {"BACKEND": "catalog.storage.WholeFileStorage", "OPTIONS": {"allow_overwrite": True}}
 STORAGES = {
     "default": LOGO_STORAGE,
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "trr_site.static_files.CollectedStorage", "OPTIONS": {"location": COLLECTED}},
 }
 
 # --- TMDb --------------------------------------------------------------------------------------
@@ -443,26 +453,30 @@ SYNC_GUARD_SHARE = 0.3  # of the shows seen: a run that would empty more stops b
 
 Q_CLUSTER: dict[str, Any] = {
     "name": "trr",
-    "workers": 2,
+    "workers": read("WORKER_PROCESSES", to_positive_int, 2, "a whole number above 0"),
     "timeout": 6 * 3600,  # seconds; a revert of everything
-    "retry": 6 * 3600 + 600,  # must be longer than the timeout, or a running task is started again
+    "retry": 6 * 3600 + 600,  # must be above the timeout; our brokers deliver again when a lease ends
     "max_attempts": 3,
     "poll": 0.5,
     "bulk": 1,
-    "queue_limit": 4,
+    "queue_limit": 1,  # what a cluster has taken and not begun others can't do
     "save_limit": 0,  # above 0 it locks every finished task's row at each task
+    "recycle": 500,
     "catch_up": False,
     "label": "Tasks",
 }
-Q_CLUSTER |= {"redis": REDIS_URL} if REDIS_URL else {"orm": "default"}
+if REDIS_URL:
+    Q_CLUSTER |= {"redis": REDIS_URL, "broker_class": "ingestion.brokers.RedisBroker"}
+else:
+    Q_CLUSTER |= {"orm": "default", "broker_class": "ingestion.brokers.DatabaseBroker"}
 
 # --- Alerts ------------------------------------------------------------------------------------
 
 SITE_URL = read("SITE_URL", to_http_url, "", "an http(s) URL")  # what links in messages begin with
-ALERT_EMAILS = read("ALERT_EMAILS", to_emails, [], "addresses, several with commas")
+ALERT_EMAILS: list[str] = read("ALERT_EMAILS", to_emails, [], "addresses, several with commas")
 ALERT_FROM = read("ALERT_FROM", to_email, "trr@localhost", "an address")
 ALERT_WEBHOOK_URL = read("ALERT_WEBHOOK_URL", to_webhook, "", "an http(s) URL")
-EMAIL = read("EMAIL_URL", to_email_server, {}, "smtp+tls://user:password@host:587")
+EMAIL: dict[str, Any] = read("EMAIL_URL", to_email_server, {}, "smtp+tls://user:password@host:587")
 EMAIL_BACKEND = EMAIL.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
 EMAIL_HOST, EMAIL_PORT = EMAIL.get("EMAIL_HOST", "localhost"), EMAIL.get("EMAIL_PORT") or 25
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("EMAIL_HOST_USER", ""), EMAIL.get("EMAIL_HOST_PASSWORD") or ""
@@ -480,6 +494,14 @@ METRICS_TOKEN = read("METRICS_TOKEN", str, "")  # empty: /metrics answers this m
 # --- Logs --------------------------------------------------------------------------------------
 
 LOG_FORMAT = read("LOG_FORMAT", to_log_format, "line" if DEBUG or sys.stderr.isatty() else "json", "json or line")
+
+
+def path_of(url: str) -> str:
+    """Path and query, where they are long enough to hold a token: a short one is a word like any other."""
+    path = urlsplit(url)._replace(scheme="", netloc="").geturl().strip("/")
+    return path if len(path) >= 16 else ""
+
+
 # What must never be printed; trr_site.logs takes it out of every line.
 SECRETS: list[str] = [
     str(value)
@@ -492,11 +514,13 @@ SECRETS: list[str] = [
         EMAIL_HOST_PASSWORD,
         METRICS_TOKEN,
         ALERT_WEBHOOK_URL,  # who knows it can post there
-        urlsplit(REDIS_URL).password if REDIS_URL else None,
+        path_of(ALERT_WEBHOOK_URL),  # urllib3 tells host and path apart
+        unquote(urlsplit(REDIS_URL).password or ""),
     )
     if value
 ]
-LOGGING = {
+LOGGING_CONFIG = "trr_site.logs.configure"
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"secrets": {"()": "trr_site.logs.SecretFilter"}},
@@ -505,11 +529,15 @@ LOGGING = {
             "()": "trr_site.logs.SecretFormatter",
             "format": "{asctime} {levelname} {name} {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "trr_site.logs.JsonFormatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
+        # Django's own handlers would write past the formatter: twice with DEBUG, and mails of whole tracebacks.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         "axes": {"level": "WARNING"},  # logins are in the history
         # A v3 key travels in the query string, and urllib3 logs whole URLs.
         "urllib3.connection": {"filters": ["secrets"]},
