@@ -1,5 +1,6 @@
 """The two stores of logos, filled with files of any age: a media folder, and a bucket on a real S3 server."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from django.core.files.storage import default_storage
 from moto.s3.models import S3Backend, s3_backends
 from moto.server import ThreadedMotoServer
 
-BUCKET = "trr"
+BUCKET = "trr-files"
 
 
 class FolderStore:
@@ -28,7 +29,7 @@ class FolderStore:
         path.write_bytes(content)
         os.utime(path, (time.time() - days * 86_400,) * 2)
 
-    def keys(self) -> set[str]:
+    def stored(self) -> set[str]:
         return {path.relative_to(self.media).as_posix() for path in self.media.rglob("*") if path.is_file()}
 
 
@@ -47,15 +48,23 @@ class BucketStore:
         stored = self.backend.put_object(BUCKET, key, content, disable_notification=True)
         stored.last_modified = datetime.now(UTC).replace(tzinfo=None) - timedelta(days=days)
 
-    def keys(self) -> set[str]:
+    def stored(self) -> set[str]:
         return set(self.backend.get_bucket(BUCKET).keys)
 
     def note(self, params: dict[str, Any], model: Any, **kwargs: Any) -> None:
         self.calls.append((model.name, params))
 
-    def client(self) -> Any:
-        """One of the test's own, whose calls are not noted."""
-        return boto3.client("s3", **options_of(self.url, "aws_access_key_id", "aws_secret_access_key"))
+    def keep(self, key: str) -> None:
+        """Lets the bucket refuse to delete an object."""
+        deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject"}
+        policy = {"Version": "2012-10-17", "Statement": [deny | {"Resource": f"arn:aws:s3:::{BUCKET}/{key}"}]}
+        client = boto3.client("s3", **options_of(self.url, "aws_access_key_id", "aws_secret_access_key"))
+        client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policy))
+        client.close()
+
+    def remove(self) -> None:
+        self.backend.get_bucket(BUCKET).keys.clear()
+        self.backend.delete_bucket(BUCKET)
 
 
 Store = FolderStore | BucketStore

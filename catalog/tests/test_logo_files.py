@@ -151,7 +151,7 @@ def test_what_is_deleted_is_gone_and_the_rest_stays(store: Store) -> None:
     refused = logo_store().delete([files[key(1)], files[key(3)]])
 
     assert refused == {}
-    assert store.keys() == {key(2), *OUTSIDE}
+    assert store.stored() == {key(2), *OUTSIDE}
 
 
 def test_a_file_that_another_has_deleted_is_no_failure(store: Store) -> None:
@@ -168,7 +168,7 @@ def test_a_thousand_objects_go_with_one_request(bucket: BucketStore) -> None:
     bucket.calls.clear()
 
     assert logo_store().delete(files) == {}
-    assert bucket.keys() == set()
+    assert bucket.stored() == set()
     assert [name for name, _ in bucket.calls] == ["DeleteObjects"]
 
 
@@ -180,26 +180,18 @@ def test_a_key_outside_the_folder_is_refused_with_all_that_came_with_it(store: S
     with pytest.raises(ValueError, match="is not under images/logos/"):
         logo_store().delete([StoredFile(key(1), 1, 0), StoredFile(outside, 1, 0)])
 
-    assert store.keys() == {key(1), outside}
+    assert store.stored() == {key(1), outside}
 
 
 def test_an_object_that_the_bucket_keeps_is_named_with_the_reason_and_the_others_go(bucket: BucketStore) -> None:
     for number in range(3):
         bucket.put(key(number))
-    kept = {
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:DeleteObject",
-        "Resource": f"arn:aws:s3:::{BUCKET}/{key(1)}",
-    }
-    client = bucket.client()
-    client.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [kept]}))
-    client.close()
+    bucket.keep(key(1))
 
     refused = logo_store().delete(list(listed().values()))
 
     assert refused == {key(1): "AccessDenied: Access Denied"}
-    assert bucket.keys() == {key(1)}
+    assert bucket.stored() == {key(1)}
 
 
 def test_a_file_that_the_system_keeps_is_named_with_the_reason_and_the_others_go(
@@ -219,7 +211,7 @@ def test_a_file_that_the_system_keeps_is_named_with_the_reason_and_the_others_go
     refused = logo_store().delete(list(listed().values()))
 
     assert refused == {key(1): "Operation not permitted"}
-    assert folder.keys() == {key(1)}
+    assert folder.stored() == {key(1)}
 
 
 def test_empty_folders_go_and_the_others_stay(folder: FolderStore) -> None:
@@ -252,7 +244,7 @@ def test_a_logo_is_stored_though_its_folder_is_removed_again_and_again(folder: F
         remover.join()
 
     assert turns
-    assert folder.keys() == set()
+    assert folder.stored() == set()
 
 
 # --- what can't be worked with
@@ -270,7 +262,7 @@ def test_a_bucket_out_of_reach_is_an_error_in_words_without_its_address(settings
     for attempt in tries:
         with pytest.raises(StorageError) as caught:
             attempt()
-        assert str(caught.value).startswith("the bucket trr can't be ")
+        assert str(caught.value).startswith("the bucket trr-files can't be ")
         assert "no connection (EndpointConnectionError) (AWS_S3_BUCKET, AWS_REGION" in str(caught.value)
         assert "hidden" not in str(caught.value)
 
@@ -278,9 +270,9 @@ def test_a_bucket_out_of_reach_is_an_error_in_words_without_its_address(settings
 
 
 def test_a_bucket_that_does_not_exist_is_an_error_in_words(bucket: BucketStore) -> None:
-    bucket.backend.delete_bucket(BUCKET)
+    bucket.remove()
 
-    with pytest.raises(StorageError, match="the bucket trr can't be listed: NoSuchBucket: The specified bucket"):
+    with pytest.raises(StorageError, match="the bucket trr-files can't be listed: NoSuchBucket: The specified bucket"):
         listed()
 
 

@@ -60,13 +60,13 @@ class Command(BaseCommand):
             for key in report.missing:
                 self.stdout.write(f"not stored: {printable(key)}")
         self.stdout.write(
-            f"{verb} {len(gone)} of {report.files} files, {size(gone)}; {report.named} are named by rows, "
-            f"{report.young} are not but younger than {settings.LOGO_GRACE.days} days"
+            f"{verb} {len(gone)} of {report.files} files, {size(gone)}; kept: {report.named} that rows name, "
+            f"{report.young} younger than {settings.LOGO_GRACE.days} days"
         )
         if report.missing:
             self.stdout.write(
-                f"{len(report.missing)} logos that rows name are not stored (-v 2 lists them): select them in admin, "
-                '"Mirror the logo again", and sync'
+                f"logos that rows name and that are not stored: {len(report.missing)} (-v 2 lists them); "
+                'select them in admin, "Mirror the logo again", and sync'
             )
         if report.dry_run:
             self.stdout.write("dry run: nothing was deleted; --delete does it")
