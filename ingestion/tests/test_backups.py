@@ -1,0 +1,677 @@
+"""Backup and restore as real commands on databases of their own, on both engines."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from demo.upstream import Upstream
+from ingestion.backup_file import Failed, Refused, opened_backup, part_of, publish
+from ingestion.backups import FILLED_BY_MIGRATE, check_backup
+from ingestion.tests.test_processes import (
+    KEY,
+    LIMIT,
+    POSTGRES,
+    SHOWS,
+    Database,
+    administer,
+    environment,
+    fill,
+    manage,
+    plain,
+    pointed_to,
+    shows,
+    wait_until,
+)
+
+# People, a token, words of our own, and a change whose id was given out and is gone.
+PEOPLE = """
+from django.contrib.auth.models import User
+from knox.models import AuthToken
+from catalog.changes import Author
+from catalog.edits import edit_show
+from catalog.models import Change, SavedView, Show
+editor = User.objects.create_user("editor", password="a-long-password")
+AuthToken.objects.create(editor)
+edit_show(Show.objects.order_by("tmdb_id")[0].pk, {"description": "Ours."}, Author(user=editor))
+edit_show(Show.objects.order_by("tmdb_id")[1].pk, {"description": "Gone."}, Author(user=editor))
+Change.objects.order_by("-id")[0].delete()
+"""
+WRITER = """
+from itertools import count, cycle
+from catalog.changes import Author
+from catalog.edits import edit_show
+from catalog.models import Show
+for number, show_id in zip(count(), cycle(Show.objects.values_list("pk", flat=True)[:20])):
+    edit_show(show_id, {"description": f"Words {number}."}, Author(reason="writer"))
+"""
+EDIT = """
+from catalog.changes import Author
+from catalog.edits import edit_show
+from catalog.models import Show
+edit_show(Show.objects.order_by("tmdb_id")[2].pk, {"description": "After."}, Author(reason="after"))
+"""
+WRITTEN = "SELECT count(*) FROM catalog_change WHERE reason = 'writer'"
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def engine(request: Any) -> str:
+    if request.param == "postgresql":
+        try:
+            administer("SELECT 1")
+        except psycopg.OperationalError as error:
+            pytest.skip(f"no PostgreSQL on 127.0.0.1:5432 ({str(error).splitlines()[0]})")
+        if shutil.which("pg_dump") is None:
+            pytest.skip("no pg_dump: PostgreSQL's client programs are not installed")
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def make_database(engine: str, tmp_path_factory: Any) -> Iterator[Callable[[], Database]]:
+    """Empty databases: of SQLite not even a file."""
+    names = []
+
+    def make() -> Database:
+        if engine == "sqlite":
+            return Database(f"sqlite:///{tmp_path_factory.mktemp('database')}/db.sqlite3")
+        names.append(f"trr_backup_{uuid4().hex[:12]}")
+        administer(f"CREATE DATABASE {names[-1]}")
+        return Database(f"{POSTGRES}/{names[-1]}")
+
+    yield make
+    for name in names:
+        administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def source(make_database: Callable[[], Database]) -> Database:
+    """A catalogue after a day's work: shows, links, offers, runs, changes, users, tokens."""
+    database = make_database()
+    fill(database.url)
+    with Upstream(shows=shows(), key=KEY) as upstream:
+        env = pointed_to(environment(database.url), upstream)
+        for args in (("sync_shows", "--skip-logos"), ("shell", "--verbosity=0", "-c", PEOPLE)):
+            done = manage(env, *args)
+            assert done.returncode == 0, done.stderr
+    return database
+
+
+@pytest.fixture(scope="module")
+def backup(source: Database, tmp_path_factory: Any) -> Path:
+    path = tmp_path_factory.mktemp("backups") / "trr.zip"
+    assert run(source, "backup", path) == (0, "")
+    return path
+
+
+@pytest.fixture
+def target(make_database: Callable[[], Database]) -> Database:
+    return make_database()
+
+
+@pytest.fixture
+def migrated(target: Database) -> Database:
+    assert run(target, "migrate", "--verbosity=0") == (0, "")
+    return target
+
+
+def run(database: Database, *args: Any, **env: str) -> tuple[int, str]:
+    """Exit code and stderr of a command."""
+    done = manage(environment(database.url, **env), *map(str, args))
+    return done.returncode, done.stderr
+
+
+def tables(database: Database) -> list[str]:
+    if database.url.startswith("sqlite"):
+        names = "SELECT name FROM sqlite_master WHERE type = 'table' AND substr(name, 1, 7) <> 'sqlite_'"
+    else:
+        names = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    return sorted(name for (name,) in database.rows(names))
+
+
+def contents(database: Database) -> dict[str, list[str]]:
+    """Every row of every table."""
+    return {name: sorted(map(repr, database.rows(f'SELECT * FROM "{name}"'))) for name in tables(database)}  # noqa: S608
+
+
+def filled_tables(database: Database) -> set[str]:
+    return {name for name, rows in contents(database).items() if rows}
+
+
+def schema(database: Database) -> set[Any]:
+    """All that stands beside the rows: indexes, constraints, triggers, functions, where sequences go on."""
+    if database.url.startswith("sqlite"):
+        statements = ["SELECT type, name, sql FROM sqlite_master", "SELECT name, seq FROM sqlite_sequence"]
+    else:
+        statements = [
+            "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE connamespace = 'public'::regnamespace",
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
+            "SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace",
+            "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'public'",
+            "SELECT table_name, column_name, data_type, column_default, is_nullable, is_identity "
+            "FROM information_schema.columns WHERE table_schema = 'public'",
+        ]
+    return {row for statement in statements for row in database.rows(statement)}
+
+
+def changed_copy(backup: Path, folder: Path, **values: Any) -> Path:
+    """A whole backup whose manifest says something else."""
+    path = folder / "changed.zip"
+    with zipfile.ZipFile(backup) as archive, zipfile.ZipFile(path, "w") as copy:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name == "manifest.json":
+                content = json.dumps(json.loads(content) | values).encode()
+            copy.writestr(name, content)
+    return path
+
+
+def manifest_of(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read("manifest.json"))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Puts a program of the test's own before the real one; gives the environment in which it is found."""
+
+    def put(name: str, script: str) -> dict[str, str]:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+        return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+    return put
+
+
+def only_postgresql(engine: str) -> None:
+    if engine != "postgresql":
+        pytest.skip("about PostgreSQL's programs")
+
+
+# --- The drill
+
+
+def test_the_drill_a_backup_made_while_others_write_comes_back_whole_and_a_quiet_one_as_it_was(
+    source, make_database, tmp_path
+):
+    live, first, second = make_database(), make_database(), make_database()
+    assert run(source, "backup", tmp_path / "start.zip") == (0, "")
+    assert run(live, "restore", tmp_path / "start.zip") == (0, "")
+    writer = subprocess.Popen(
+        [sys.executable, "manage.py", "shell", "--verbosity=0", "-c", WRITER],
+        cwd=settings.BASE_DIR,
+        env=environment(live.url),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: live.value(WRITTEN) >= 25, writer)
+        before = live.value(WRITTEN)
+        made = run(live, "backup", tmp_path / "busy.zip")
+        after = live.value(WRITTEN)
+        wait_until(lambda: live.value(WRITTEN) > after, writer)
+    finally:
+        writer.kill()
+        writer.communicate()
+    assert made == (0, "")
+
+    assert run(first, "restore", tmp_path / "busy.zip") == (0, "")
+
+    assert before <= first.value(WRITTEN) <= after
+    assert before < after, "nothing was written during the backup"
+    # An edit writes the show and its change in one transaction: each show says what its last change says.
+    edits = first.rows("SELECT show_id, fields FROM catalog_change WHERE reason = 'writer' ORDER BY id")
+    last = {str(show_id): plain(fields)["description"][1] for show_id, fields in edits}
+    said = {str(show_id): words for show_id, words in first.rows("SELECT id, description FROM catalog_show")}
+    assert len(last) == 20
+    assert {show_id: said[show_id] for show_id in last} == last
+
+    assert run(live, "backup", tmp_path / "quiet.zip") == (0, "")
+    assert run(second, "restore", tmp_path / "quiet.zip") == (0, "")
+
+    assert contents(second) == contents(live)
+    assert schema(second) == schema(live)
+    assert {name: len(rows) for name, rows in contents(live).items()} == manifest_of(tmp_path / "quiet.zip")["rows"]
+
+
+def test_the_restored_catalogue_has_everything_and_goes_on(source, backup, target):
+    done = manage(environment(target.url), "restore", str(backup))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("restored, and each table has the rows that the backup says: ")
+    assert "migrate" not in done.stdout
+    assert filled_tables(target) >= {
+        "auth_user",
+        "catalog_change",
+        "catalog_network",
+        "catalog_show",
+        "catalog_shownetwork",
+        "catalog_showproductioncompany",
+        "catalog_showwatchprovider",
+        "catalog_watchprovider",
+        "ingestion_syncrun",
+        "ingestion_syncstate",
+        "knox_authtoken",
+    }
+    assert contents(target) == contents(source)
+    assert schema(target) == schema(source)
+    given_out = target.value("SELECT max(id) FROM catalog_change") + 1  # ... to the change that was deleted
+    tokens = dict(target.rows("SELECT key, token FROM catalog_revision"))
+    assert run(target, "shell", "--verbosity=0", "-c", EDIT) == (0, "")
+    assert target.rows("SELECT id FROM catalog_change WHERE reason = 'after'") == [(given_out + 1,)]
+    drawn = {key for key, token in target.rows("SELECT key, token FROM catalog_revision") if tokens[key] != token}
+    assert len(drawn) == 2  # of the show, and of all shows
+    assert "shows" in drawn
+    assert run(target, "migrate", "--check", "--verbosity=0") == (0, "")
+
+
+def test_the_file_says_what_it_is(engine, source, backup):
+    manifest = manifest_of(backup)
+
+    assert (manifest["format"], manifest["engine"]) == (1, engine)
+    assert manifest["rows"]["catalog_show"] == SHOWS
+    assert sorted(manifest["rows"]) == tables(source)
+    assert ["catalog", "0001_initial"] in manifest["migrations"]
+    assert manifest["code_version"]
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert os.listdir(backup.parent) == [backup.name]
+    done = manage(environment("sqlite:////nowhere/at/all.sqlite3"), "restore", "--check", str(backup))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{backup} is whole: {engine} ")
+    assert f"{len(manifest['rows'])} tables, {sum(manifest['rows'].values())} rows" in done.stdout
+
+
+# --- Where it is restored to
+
+
+def test_migrate_fills_the_tables_that_count_as_empty_and_no_others(migrated):
+    assert filled_tables(migrated) == FILLED_BY_MIGRATE
+
+
+def test_tables_of_migrate_are_replaced(source, backup, migrated):
+    assert run(migrated, "restore", backup) == (0, "")
+
+    assert contents(migrated) == contents(source)
+    assert schema(migrated) == schema(source)
+
+
+def test_database_with_rows_is_refused_with_their_tables_and_left_as_it_is(backup, migrated):
+    migrated.write("INSERT INTO catalog_network (id, name, tmdb_meta, hosted_logo_path) VALUES (1, 'Ours', '{}', '')")
+    migrated.write("CREATE TABLE of_others (id integer)")
+    migrated.write("INSERT INTO of_others VALUES (1), (2)")
+    before = contents(migrated)
+
+    code, err = run(migrated, "restore", backup)
+
+    assert code == 2
+    assert "is not empty: catalog_network (1 row), of_others (2 rows). Restore into a new one" in err
+    assert contents(migrated) == before
+
+
+def test_database_that_others_use_is_refused(engine, backup, migrated):
+    with closing(migrated.connect()) as other:
+        other.execute("SELECT count(*) FROM catalog_show").fetchall()
+        code, err = run(migrated, "restore", backup)
+
+    assert (code, "stop web and worker first" in err) == (2, True)
+    assert filled_tables(migrated) == FILLED_BY_MIGRATE
+
+
+def test_backup_of_the_other_engine_is_refused(engine, backup, tmp_path):
+    other = f"sqlite:///{tmp_path}/db.sqlite3" if engine == "postgresql" else "postgres://nobody@127.0.0.1:9/none"
+
+    code, err = run(Database(other), "restore", backup)
+
+    others = {"sqlite": "postgresql", "postgresql": "sqlite"}[engine]
+    assert (code, err) == (
+        2,
+        f"CommandError: {backup} is a backup of {engine}, and DATABASE_URL names {others}\n",
+    )
+    assert not (tmp_path / "db.sqlite3").exists()
+
+
+def test_backup_of_newer_code_is_refused(backup, target, tmp_path):
+    migrations = [*manifest_of(backup)["migrations"], ["catalog", "9999_to_come"]]
+
+    code, err = run(target, "restore", changed_copy(backup, tmp_path, migrations=migrations))
+
+    assert code == 2
+    assert "newer code" in err
+    assert "catalog.9999_to_come. Restore it with that code" in err
+    assert untouched(target)
+
+
+def test_backup_of_older_code_is_restored_and_migrate_is_asked_for(make_database, target, tmp_path):
+    old = make_database()
+    for args in (("migrate", "--verbosity=0"), ("migrate", "--verbosity=0", "ingestion", "0003")):
+        assert run(old, *args) == (0, "")
+    assert run(old, "backup", tmp_path / "old.zip") == (0, "")
+
+    done = manage(environment(target.url), "restore", str(tmp_path / "old.zip"))
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "run `manage.py migrate`" in done.stdout
+    assert run(target, "migrate", "--verbosity=0") == (0, "")
+    assert run(target, "migrate", "--check", "--verbosity=0") == (0, "")
+
+
+def test_rows_that_differ_are_named_with_both_figures(backup, target, tmp_path):
+    rows = manifest_of(backup)["rows"] | {"catalog_show": SHOWS + 7, "catalog_lost": 3}
+
+    code, err = run(target, "restore", changed_copy(backup, tmp_path, rows=rows))
+
+    assert (code, err.splitlines()) == (
+        1,
+        [
+            f"catalog_show: {SHOWS + 7} rows in the backup, {SHOWS} here",
+            "catalog_lost: 3 rows in the backup, no table here",
+            "CommandError: restored, but 2 tables differ from the backup",
+        ],
+    )
+
+
+def untouched(database: Database) -> bool:
+    if database.url.startswith("sqlite"):
+        return not os.listdir(Path(database.url.removeprefix("sqlite:///")).parent)
+    return tables(database) == []
+
+
+# --- Files that are not whole
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def without_its_end(content: bytes) -> bytes:
+    return content[:-1]
+
+
+def with_a_wrong_byte(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def empty(content: bytes) -> bytes:
+    return b""
+
+
+def of_another_kind(content: bytes) -> bytes:
+    return b"name,imdb_id\n" * 100
+
+
+@pytest.mark.parametrize("damage", [cut, without_its_end, with_a_wrong_byte, empty, of_another_kind])
+def test_file_that_is_not_whole_is_refused(backup, tmp_path, damage):
+    path = tmp_path / "damaged.zip"
+    path.write_bytes(damage(backup.read_bytes()))
+
+    with pytest.raises(Refused, match="damaged"):
+        check_backup(path)
+
+
+def test_damaged_file_is_refused_before_anything_is_touched(backup, target, tmp_path):
+    path = tmp_path / "damaged.zip"
+    path.write_bytes(with_a_wrong_byte(backup.read_bytes()))
+
+    for args in (("restore", path), ("restore", "--check", path)):
+        code, err = run(target, *args)
+        assert (code, err.startswith(f"CommandError: {path} is damaged: ")) == (2, True)
+    assert untouched(target)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"dump_sha256": "0" * 64}, "its dump is not the one that the manifest was written for"),
+        ({"dump_bytes": 1}, "its dump is not the one"),
+        ({"dump_name": "none"}, "There is no item named 'none'"),
+        ({"rows": ["catalog_show"]}, "manifest.json is not one"),
+        ({"rows": {"catalog_show": "many"}}, "manifest.json is not one"),
+        ({"migrations": ["catalog"]}, "manifest.json is not one"),
+        ({"server": 15}, "manifest.json is not one"),
+        ({"more": 1}, "manifest.json is not one"),
+        ({"format": "1"}, "manifest.json is not one"),
+        ({"format": 2}, "the backup has the format 2, and this code knows 1: use newer code"),
+        ({"engine": "oracle"}, "the backup is of 'oracle', which this code does not know"),
+    ],
+)
+def test_manifest_that_does_not_fit_is_refused(backup, tmp_path, values, reason):
+    with pytest.raises(Refused) as refused:
+        check_backup(changed_copy(backup, tmp_path, **values))
+
+    assert reason in str(refused.value)
+
+
+def test_archive_without_manifest_and_file_that_is_not_there_are_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("dump.sqlite3", b"")
+
+    for name, reason in (
+        ("other.zip", "no item named 'manifest.json'"),
+        ("none.zip", "No such file"),
+        (".", "directory"),
+    ):
+        with pytest.raises(Refused, match=reason), opened_backup(tmp_path / name):
+            pass
+
+
+# --- Where it is written to
+
+
+def test_file_that_is_there_is_never_overwritten(source, tmp_path):
+    (tmp_path / "kept.zip").write_text("kept")
+
+    code, err = run(source, "backup", tmp_path / "kept.zip")
+
+    assert (code, "kept.zip is there already and is never overwritten" in err) == (2, True)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_file_that_came_meanwhile_is_not_overwritten_either(tmp_path):
+    with pytest.raises(Failed, match="never overwritten"), part_of(tmp_path / "trr.zip") as part:
+        part.write_text("later")
+        (tmp_path / "trr.zip").write_text("sooner")
+        publish(part, tmp_path / "trr.zip")
+
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["sooner"]
+
+
+def test_folder_that_is_not_there_is_named(source, tmp_path):
+    code, err = run(source, "backup", tmp_path / "none" / "trr.zip")
+
+    assert (code, err) == (2, f"CommandError: {tmp_path}/none is not a folder\n")
+
+
+def test_full_disk_fails_the_backup_and_leaves_nothing(source, tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 16; exec {sys.executable} manage.py backup {tmp_path}/trr.zip"],
+        cwd=settings.BASE_DIR,
+        env=environment(source.url),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_database_without_a_catalogue_and_one_out_of_reach_are_refused(engine, target, tmp_path):
+    far = Database("postgres://nobody@127.0.0.1:9/none" if engine == "postgresql" else "sqlite:////nowhere/db.sqlite3")
+    if engine == "sqlite":
+        target.write("CREATE TABLE of_others (id integer)")
+
+    for database, reason in (target, "holds no catalogue"), (far, "no "):
+        code, err = run(database, "backup", tmp_path / "trr.zip")
+        assert (code, reason in err, err.count("\n")) == (2, True, 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_backup_makes_no_database_where_none_is(target, engine, tmp_path):
+    if engine != "sqlite":
+        pytest.skip("a file is made by a connection; a database of PostgreSQL is not")
+
+    code, err = run(target, "backup", tmp_path / "trr.zip")
+
+    assert (code, "there is no database" in err, untouched(target)) == (2, True, True)
+
+
+def test_damaged_database_makes_no_backup(source, engine, tmp_path):
+    if engine != "sqlite":
+        pytest.skip("about the file of SQLite")
+    path = tmp_path / "broken.sqlite3"
+    with closing(source.connect()) as database, closing(sqlite3.connect(path)) as copy:
+        database.backup(copy)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = b"x" * (len(content) // 2 - len(content) // 3)
+    path.write_bytes(content)
+
+    code, err = run(Database(f"sqlite:///{path}"), "backup", tmp_path / "trr.zip")
+
+    assert (code, "malformed" in err or "damaged" in err) == (1, True)
+    assert not [one for one in os.listdir(tmp_path) if one.startswith("trr.zip")]
+
+
+def test_leftovers_of_an_old_database_do_not_get_into_the_restored_one(source, backup, target, engine):
+    if engine != "sqlite":
+        pytest.skip("about the files of SQLite")
+    path = Path(target.url.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        old.execute("PRAGMA journal_mode=WAL")
+        old.execute("CREATE TABLE old (id integer)")
+        kept = {name: Path(f"{path}{name}").read_bytes() for name in ("-wal", "-shm")}
+    path.unlink()
+    for name, content in kept.items():
+        Path(f"{path}{name}").write_bytes(content)
+
+    assert run(target, "restore", backup) == (0, "")
+
+    assert contents(target) == contents(source)
+    assert target.value("PRAGMA integrity_check") == "ok"
+
+
+# --- PostgreSQL's programs
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_stopped_or_killed_backup_leaves_no_file_of_that_name(engine, source, tmp_path, program, number):
+    only_postgresql(engine)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    env = program(
+        "pg_dump", f'[ "$1" = --version ] && exec {shutil.which("pg_dump")} "$1"; touch {tmp_path}/begun; exec sleep 60'
+    )
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "backup", str(folder / "trr.zip")],
+        cwd=settings.BASE_DIR,
+        env=environment(source.url, **env),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until(lambda: (tmp_path / "begun").exists(), process)
+
+    process.send_signal(number)
+
+    if number == signal.SIGTERM:
+        _, err = process.communicate(timeout=LIMIT)
+        assert (process.returncode, err) == (1, "CommandError: stopped by a signal\n")
+        assert list(folder.iterdir()) == []
+    else:
+        process.wait(LIMIT)
+        assert [path.suffix for path in folder.iterdir()] == [".part"]
+    assert run(source, "backup", folder / "trr.zip") == (0, "")
+
+
+@pytest.mark.parametrize(("version", "known"), [("9.6.24", True), ("99.1", False)])
+def test_pg_dump_of_another_version_is_refused_with_what_to_install(engine, source, tmp_path, program, version, known):
+    only_postgresql(engine)
+    server = source.value("SHOW server_version_num")
+    major = int(server) // 10_000
+    if not known and major >= 17:
+        pytest.skip("newer programs than such a server are of use")
+    env = program("pg_dump", f'echo "pg_dump (PostgreSQL) {version}"')
+
+    code, err = run(source, "backup", tmp_path / "trr.zip", **env)
+
+    assert code == 2
+    assert f"pg_dump is of PostgreSQL {version.split('.')[0]} and the server of {major}: install" in err
+    assert f"(postgresql-client-{major})" in err
+    assert not list(tmp_path.glob("trr.zip*"))
+
+
+def test_missing_pg_dump_is_named_with_what_to_install(engine, source, tmp_path):
+    only_postgresql(engine)
+
+    code, err = run(source, "backup", tmp_path / "trr.zip", PATH=str(tmp_path))
+
+    assert (code, "pg_dump is not installed: install PostgreSQL's client programs" in err) == (2, True)
+
+
+def test_password_reaches_pg_dump_by_the_environment_alone_and_no_error_tells_it(engine, source, tmp_path, program):
+    only_postgresql(engine)
+    # The server here asks for no password: what the program would get is what it has.
+    env = program(
+        "pg_dump",
+        f'[ "$1" = --version ] && exec {shutil.which("pg_dump")} "$1"; '
+        f'echo "$@" > {tmp_path}/arguments; echo "no entry for $PGUSER $PGPASSWORD at $PGHOST" >&2; exit 1',
+    )
+    secret = "pass%2Fword-0123"
+    database = Database(source.url.replace("postgres@", f"postgres:{secret}@"))
+
+    code, err = run(database, "backup", tmp_path / "trr.zip", **env)
+
+    assert (code, err) == (1, "CommandError: pg_dump ended with 1: no entry for postgres [secret] at 127.0.0.1\n")
+    assert "pass" not in (tmp_path / "arguments").read_text().replace("--no-password", "")
+    assert not list(tmp_path.glob("trr.zip*"))
+
+
+def test_failed_restore_is_taken_back_whole_and_can_be_repeated(engine, source, backup, migrated):
+    only_postgresql(engine)
+    migrated.write("DROP TABLE ingestion_worker")
+    migrated.write("CREATE TYPE ingestion_worker AS (id integer)")
+
+    code, err = run(migrated, "restore", backup)
+
+    assert (code, "nothing was restored, and the database is without tables: pg_restore ended with" in err) == (1, True)
+    assert "ingestion_worker" in err
+    assert tables(migrated) == []
+    migrated.write("DROP TYPE ingestion_worker")
+    assert run(migrated, "restore", backup) == (0, "")
+    assert contents(migrated) == contents(source)
+
+
+def test_another_role_restores_and_owns_what_it_restored(engine, source, backup, target):
+    only_postgresql(engine)
+    name = target.url.rpartition("/")[2]
+    role = f"trr_role_{uuid4().hex[:12]}"
+    administer(f"CREATE ROLE {role} LOGIN")
+    try:
+        administer(f"ALTER DATABASE {name} OWNER TO {role}")
+        own = Database(target.url.replace("postgres@", f"{role}@"))
+
+        assert run(own, "restore", backup) == (0, "")
+
+        owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+        assert own.rows(owners) == [(role,)]
+        assert contents(own) == contents(source)
+    finally:
+        administer(f"DROP DATABASE {name} WITH (FORCE)")
+        administer(f"DROP ROLE {role}")
