@@ -107,6 +107,20 @@ def request_run(options: Options, kind: str, user: User | None) -> SyncRun:
     return run
 
 
+def request_sync(user_id: int | None, show_ids: Iterable[UUID] | None) -> int:
+    """What the catalogue's buttons ask for (catalog.sync_queue)."""
+    user = User.objects.filter(pk=user_id).first() if user_id else None
+    chosen = list(show_ids or ())
+    return request_run(options_of(chosen), kind_of(chosen), user).pk
+
+
+def retry_failed(run: SyncRun, user: User | None) -> SyncRun:
+    """Has the shows that a run failed at, and the logos, tried again, whatever their age."""
+    stages = Options.of_json(run.options).stages
+    options = Options(stages=stages, retry_of=run.pk)
+    return request_run(options, kind_of((), retry_of=run.pk), user)
+
+
 def start_shared(options: Options, kind: str, user: User | None = None) -> Run:
     """A run that begins now. Raises AlreadyRunning."""
     with transaction.atomic():
@@ -127,6 +141,7 @@ def work_on(run_id: int) -> dict[str, Any]:
     until = time.monotonic() + SLICE
     while not ending_of(run_id) and (claim := claim_chunk(run_id)):
         do_chunk(claim)
+        close_if_complete(run_id)  # or makes the chunk that settles what was held back
         if worker_is_stopping() or time.monotonic() > until:
             break
     close_if_complete(run_id)
