@@ -118,7 +118,7 @@ def apply_shows(batch: Batch, progress: Progress) -> None:
 
 
 def sync_new_ids(batch: Batch) -> None:
-    """Queues the sync of living shows to which the batch gave an id; its plan then says of how many."""
+    """Queues the sync of living shows to which the batch gave an id; its plan then says how many, and the run."""
     changed = Q(fields__has_key="tmdb_id") | Q(fields__has_key="imdb_id")
     given = {
         change.show_id
@@ -127,8 +127,8 @@ def sync_new_ids(batch: Batch) -> None:
     }
     show_ids = list(Show.objects.filter(pk__in=given).order_by("pk").values_list("pk", flat=True))
     if show_ids:
-        queue_sync(batch.user_id, show_ids)
-        Batch.objects.filter(pk=batch.pk).update(plan=batch.plan | {"synced": len(show_ids)})
+        run_id = queue_sync(batch.user_id, show_ids)
+        Batch.objects.filter(pk=batch.pk).update(plan=batch.plan | {"synced": len(show_ids), "sync_run": run_id})
 
 
 def revert_show(changes: QuerySet[Change], show_id: UUID, author: Author, *, lock: bool) -> ShowPlan:

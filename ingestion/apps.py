@@ -8,10 +8,13 @@ class IngestionConfig(AppConfig):
     def ready(self) -> None:
         from django_q.signals import post_execute_in_worker, pre_execute
 
+        from catalog import sync_queue
         from ingestion import (
             attempts,
             checks,  # noqa: F401  registers the system checks
+            shared_runs,
         )
 
+        sync_queue.requests.append(shared_runs.request_sync)
         pre_execute.connect(attempts.on_begin)
         post_execute_in_worker.connect(attempts.on_end)

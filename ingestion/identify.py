@@ -229,10 +229,11 @@ def rejected_key(show_id: UUID, tmdb_id: int) -> str:
 @transaction.atomic
 def take_match(
     show_id: UUID, author: Author, *, tmdb_id: int | None = None, imdb_id: str | None = None, version: int | None = None
-) -> Change | None:
+) -> tuple[Change | None, int | None]:
     """Gives a show the ids that a person chose, and queues its sync: they are locked, so that no job changes them.
 
-    An id that the show has already is confirmed: locked too. Raises what edit_show raises.
+    An id that the show has already is confirmed: locked too. Returns the change, if it was one, and the number of the
+    run that syncs the show. Raises what edit_show raises.
     """
     ids = {name: value for name, value in (("tmdb_id", tmdb_id), ("imdb_id", imdb_id)) if value is not None}
     show = locked_row(show_id)
@@ -240,8 +241,7 @@ def take_match(
         refuse_stale(show, version, set(ids), whole_row=False)
     decided = ids | {RESOLUTION_FLAGS[name]: False for name in ids}
     change = write(show, differing(show, decided), author, lock=ids)
-    queue_sync(author.user.pk if author.user else None, [show_id])
-    return change
+    return change, queue_sync(author.user.pk if author.user else None, [show_id])
 
 
 @transaction.atomic

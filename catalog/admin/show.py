@@ -17,7 +17,7 @@ from catalog.admin.merge import merge_selected
 from catalog.admin.show_export import export_selected
 from catalog.admin.show_list import ShowListAdmin
 from catalog.admin.show_page import ShowPageAdmin
-from catalog.admin.text import counted
+from catalog.admin.text import counted, queued_run
 from catalog.admin.unlogged import UnloggedAdmin
 from catalog.bulk import NO_MATCH, UNLOCK_ALL, plan_bulk, plan_no_match, shows_to_edit
 from catalog.models import Show
@@ -71,8 +71,8 @@ class ShowAdmin(UnloggedAdmin, ShowListAdmin, ShowPageAdmin):
         if not show_ids:
             self.message_user(request, "Nothing is queued: somebody has deleted these shows meanwhile.", messages.ERROR)
             return
-        queue_sync(request.user.pk, show_ids)
-        self.message_user(request, f"The sync of {counted(len(show_ids))} is queued.")
+        run_id = queue_sync(request.user.pk, show_ids)
+        self.message_user(request, queued_run(request.user, run_id, counted(len(show_ids))))
 
     @admin.action(description="Unlock: take TMDb's values back", permissions=["bulk_edit"])
     def unlock_all(self, request: HttpRequest, queryset: QuerySet[Show]) -> HttpResponse:

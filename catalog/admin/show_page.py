@@ -17,6 +17,7 @@ from catalog.admin.show_form import ShowForm, told_of
 from catalog.admin.show_offers import where_to_watch
 from catalog.admin.show_rows import PARTS, READ_ONLY, WATCH, Rows, lock_urls
 from catalog.admin.show_trail import LONGEST_COMMENT, trail_of
+from catalog.admin.text import queued_run
 from catalog.edits import ChangedMeanwhile, create_show, edit_show
 from catalog.links import RELATIONS
 from catalog.models import Change, Show
@@ -210,8 +211,8 @@ def sync(request: HttpRequest, show_id: UUID) -> HttpResponse:
     if not Show.objects.filter(pk=show_id).exists():
         messages.error(request, "Somebody has deleted this show meanwhile.")
         return redirect("admin:catalog_show_changelist")
-    queue_sync(request.user.pk, [show_id])
-    messages.success(request, "The sync of this show is queued. Load the page again to see what it brought.")
+    run_id = queue_sync(request.user.pk, [show_id])
+    messages.success(request, queued_run(request.user, run_id, "this show"))
     return redirect("admin:catalog_show_change", show_id)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -105,6 +106,17 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[Any]]) -> SafeString:
 
 def counted(number: int, noun: str = "show") -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def queued_run(user: Any, run_id: int | None, what: str) -> str:
+    """`Run 12 is queued: it syncs 2 shows.` It leads to the run's page, for those who may see runs."""
+    if run_id is None:
+        return "Nothing is queued."
+    name = f"Run {run_id}"
+    if not user.has_perm("ingestion.view_syncrun"):
+        return f"{name} is queued: it syncs {what}."
+    page = reverse("admin:ingestion_syncrun_change", args=(run_id,))
+    return format_html('<a class="run-link" href="{}">{}</a> is queued: it syncs {}.', page, name, what)
 
 
 def badge(text: str, tone: str = "") -> SafeString:

@@ -1,10 +1,11 @@
 """What the tests of the catalogue share: a media folder of their own, an editor, and a real S3 server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import boto3
 import pytest
@@ -62,6 +63,19 @@ def make_network(db: None) -> Callable[..., Network]:
         return Network.objects.create(id=pk, name=name, **columns)
 
     return make
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int | None, list[UUID] | None]]:
+    """What the app that syncs was asked for: (user id, show ids), each of which is run 12."""
+    requests: list[tuple[int | None, list[UUID] | None]] = []
+
+    def request(user_id: int | None, show_ids: Sequence[UUID] | None) -> int:
+        requests.append((user_id, None if show_ids is None else list(show_ids)))
+        return 12
+
+    monkeypatch.setattr("catalog.sync_queue.requests", [request])
+    return requests
 
 
 @pytest.fixture(scope="session")

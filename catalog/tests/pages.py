@@ -48,3 +48,7 @@ def errors_of(page: Any) -> dict[str, Any]:
 
 def messages_of(page: Any) -> str:
     return " ".join(str(message) for message in page.context["messages"])
+
+
+def run_link(run_id: int) -> str:
+    return f'<a class="run-link" href="/admin/ingestion/syncrun/{run_id}/change/">Run {run_id}</a>'

@@ -25,7 +25,7 @@ from catalog.models import (
     ShowNetwork,
     WatchProvider,
 )
-from catalog.tests.pages import errors_of, messages_of, page_of
+from catalog.tests.pages import errors_of, messages_of, page_of, run_link
 from catalog.tests.pictures import draw
 from catalog.trash import delete_show
 
@@ -210,37 +210,38 @@ def test_no_match_is_decided_for_many_and_leaves_good_ids_alone(desk: Client, sh
     assert "No match on TMDb: the id is empty, and locked" in page
 
 
-def test_sync_now_queues_one_task_by_its_name(
-    desk: Client,
-    show: Show,
-    editor: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    django_capture_on_commit_callbacks: Any,
+def test_sync_now_asks_for_one_run_of_the_selection_and_leads_to_it(
+    desk: Client, show: Show, editor: Any, asked: list[Any]
 ) -> None:
-    queued = []
-    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *names, **options: queued.append((names, options)))
     other = Show.objects.create(name="Other")
 
-    with django_capture_on_commit_callbacks(execute=True):
-        page = act(desk, SHOWS, "sync_now", show, other)
+    page = act(desk, SHOWS, "sync_now", show, other)
 
-    ids = sorted([str(show.pk), str(other.pk)])
-    assert queued == [(("ingestion.tasks.sync_shows",), {"show_ids": ids, "user_id": editor.pk})]
-    assert "The sync of 2 shows is queued." in messages_of(page)
+    assert asked == [(editor.pk, sorted([show.pk, other.pk]))]
+    assert f"{run_link(12)} is queued: it syncs 2 shows." in messages_of(page)
+
+
+def test_who_may_not_see_runs_is_not_led_to_one(
+    client: Client, show: Show, asked: list[Any], django_user_model: Any
+) -> None:
+    user = django_user_model.objects.create_user("someone", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_show", "sync_show"]))
+    client.force_login(user)
+
+    page = act(client, SHOWS, "sync_now", show)
+
+    assert "Run 12 is queued: it syncs 1 show." in messages_of(page)
 
 
 def test_a_selection_that_is_gone_meanwhile_does_not_become_a_sync_of_all(
-    desk: Client, show: Show, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+    desk: Client, show: Show, asked: list[Any]
 ) -> None:
-    queued = []
-    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *names, **options: queued.append((names, options)))
     Show.objects.create(name="Other")
     delete_show(show.pk, Author())
 
-    with django_capture_on_commit_callbacks(execute=True):
-        page = act(desk, SHOWS, "sync_now", show)
+    page = act(desk, SHOWS, "sync_now", show)
 
-    assert queued == []
+    assert asked == []
     assert "Nothing is queued: somebody has deleted these shows meanwhile." in messages_of(page)
 
 

@@ -29,7 +29,7 @@ from catalog.models import (
     ShowWatchProvider,
     WatchProvider,
 )
-from catalog.tests.pages import as_shown, errors_of, messages_of, page_of, save
+from catalog.tests.pages import as_shown, errors_of, messages_of, page_of, run_link, save
 from catalog.trash import delete_show
 
 pytestmark = pytest.mark.django_db
@@ -757,21 +757,13 @@ def test_other_apps_put_panels_and_buttons_on_the_page(
     assert '<form method="post" action="/act/">' in text
 
 
-def test_sync_now_queues_a_sync_of_this_show(
-    desk: Client,
-    show: Show,
-    editor: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    django_capture_on_commit_callbacks: Any,
+def test_sync_now_asks_for_a_run_of_this_show_and_leads_to_it(
+    desk: Client, show: Show, editor: Any, asked: list[Any]
 ) -> None:
-    queued = []
-    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *names, **more: queued.append((names, more)))
+    page = press(desk, "sync", show)
 
-    with django_capture_on_commit_callbacks(execute=True):
-        page = press(desk, "sync", show)
-
-    assert queued == [(("ingestion.tasks.sync_shows",), {"show_ids": [str(show.pk)], "user_id": editor.pk})]
-    assert "queued" in messages_of(page)
+    assert asked == [(editor.pk, [show.pk])]
+    assert f"{run_link(12)} is queued: it syncs this show." in messages_of(page)
 
 
 # --- where to watch

@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from catalog.admin import desk
 from catalog.admin.author import author_of, posted_reason, refuse_without
 from catalog.admin.merge_suspects import merge_url
+from catalog.admin.text import queued_run
 from catalog.edits import ChangedMeanwhile, version_of
 from catalog.models import Show
 from catalog.models.show import is_imdb_id
@@ -185,7 +186,7 @@ def pick(request: HttpRequest, show: Show) -> HttpResponse:
         return HttpResponseRedirect(request.get_full_path())
     author = author_of(request, posted_reason(request) or "identified by hand")
     try:
-        change = take_match(show.pk, author, version=version, **ids)
+        change, run_id = take_match(show.pk, author, version=version, **ids)
     except ValidationError as error:
         messages.error(request, refusal(show, ids, error))
     except ChangedMeanwhile as error:
@@ -197,7 +198,8 @@ def pick(request: HttpRequest, show: Show) -> HttpResponse:
     else:
         words = " and ".join(f"{'TMDb' if name == 'tmdb_id' else 'IMDb'} {value}" for name, value in ids.items())
         kept = "is its match now, and locked" if change else "was its match already, and locked"
-        messages.success(request, f"{words} {kept}: no job changes it. Its sync is queued.")
+        queued = queued_run(request.user, run_id, "the show")
+        messages.success(request, format_html("{} {}: no job changes it. {}", words, kept, queued))
         return redirect("admin:catalog_show_change", show.pk)
     return HttpResponseRedirect(request.get_full_path())
 

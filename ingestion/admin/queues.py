@@ -11,12 +11,14 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from catalog.admin import desk
 from catalog.admin.author import author_of, user_of
 from catalog.admin.review import UNRESOLVED
+from catalog.admin.text import queued_run
 from catalog.edits import decide_no_match, edit_show
 from catalog.models import Show, ShowNetwork
 from ingestion.admin.identify import held_by, identify_url
@@ -148,8 +150,8 @@ def act(key: str, action: str, request: HttpRequest) -> str:
     if row is None:
         raise ValidationError("A sync has found other candidates meanwhile: look again.")
     author = author_of(request, f"accepted from candidates: score {row.score:.2f}")
-    take_match(show_id, author, tmdb_id=row.tmdb_id)
-    return f"It is TMDb {row.tmdb_id}, locked; its sync is queued."
+    _, run_id = take_match(show_id, author, tmdb_id=row.tmdb_id)
+    return format_html("It is TMDb {}, locked. {}", row.tmdb_id, queued_run(request.user, run_id, "the show"))
 
 
 def posted_imdb_id(request: HttpRequest) -> str:

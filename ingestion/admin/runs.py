@@ -18,7 +18,7 @@ from django.views.decorators.http import require_POST
 from unfold.admin import TabularInline
 
 from catalog.admin.read_only import ReadOnlyAdmin
-from catalog.admin.text import badge
+from catalog.admin.text import badge, queued_run
 from catalog.models import Change
 from catalog.revert_scope import is_running
 from catalog.sync_queue import queue_sync
@@ -131,8 +131,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
         if running is not None and not close_if_dead(running):
             messages.warning(request, f"Nothing was queued: {describe(running)}.")
         else:
-            queue_sync(request.user.pk)
-            messages.success(request, "A sync of all that is due is queued. It is listed here when a worker starts it.")
+            run_id = queue_sync(request.user.pk)
+            messages.success(request, queued_run(request.user, run_id, "all that is due"))
         return redirect("admin:ingestion_syncrun_changelist")
 
     # --- columns

@@ -16,11 +16,13 @@ from catalog.admin.desk import find_queue, open_counts
 from catalog.changes import Author
 from catalog.models import Change, Show
 from catalog.show_filters import contributed
+from catalog.tests.pages import run_link
 from catalog.trash import delete_show
 from ingestion.admin import runs
 from ingestion.admin.panels import last_asked, sync_panel
 from ingestion.freshness import age, next_due, of_freshness, with_details_age
 from ingestion.models import ResolutionCandidate, Stage, SyncFailure, SyncRun, SyncState
+from ingestion.tests.asked_runs import messages_queued, waiting_runs
 from ingestion.tests.builders import NOW, add_network, make_show, make_state, synced
 
 pytestmark = pytest.mark.django_db
@@ -107,16 +109,11 @@ def test_a_candidate_is_accepted(desk: Client, show: Show, editor: Any) -> None:
     assert open_counts()["unresolved"] == 0
 
 
-def test_an_accepted_candidate_is_synced(
-    desk: Client, show: Show, editor: Any, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
-) -> None:
-    queued: list[Any] = []
-    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *args, **options: queued.append((args, options)))
+def test_an_accepted_candidate_is_synced_by_a_run_that_the_message_leads_to(desk: Client, show: Show) -> None:
+    page = send(desk, show, "accept-14658")
 
-    with django_capture_on_commit_callbacks(execute=True):
-        send(desk, show, "accept-14658")
-
-    assert queued == [(("ingestion.tasks.sync_shows",), {"show_ids": [str(show.pk)], "user_id": editor.pk})]
+    assert waiting_runs() == [("sync_selected", {"show_ids": [str(show.pk)], "force": True}, "editor")]
+    assert f"locked. {run_link(SyncRun.objects.get().pk)} is queued: it syncs the show." in messages_of(page)
 
 
 def test_none_of_the_candidates_is_a_decision(desk: Client, show: Show) -> None:
@@ -518,67 +515,67 @@ def test_a_run_that_is_not_there_is_told(desk: Client, pk: str) -> None:
 # --- the button
 
 
-@pytest.fixture
-def queued(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    tasks: list[Any] = []
-    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *args, **options: tasks.append((args, options)))
-    return tasks
-
-
 def press(client: Client, callbacks: Any) -> Any:
     with callbacks(execute=True):
         return client.post(f"{RUNS}sync-all/", follow=True)
 
 
-def test_the_button_queues_a_sync_of_all_that_is_due(
-    desk: Client, editor: Any, queued: list[Any], django_capture_on_commit_callbacks: Any
+def test_the_button_makes_a_run_that_waits_and_rings_for_it_once_it_is_there_for_all(
+    desk: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
     assert "Sync all that is due" in html_of(desk.get(RUNS))
 
     page = press(desk, django_capture_on_commit_callbacks)
 
-    assert queued == [(("ingestion.tasks.sync_shows",), {"user_id": editor.pk})]
-    assert "queued" in messages_of(page)
+    run = SyncRun.objects.get()
+    assert waiting_runs() == [("sync_shows", {}, "editor")]
+    assert messages_queued() == [("ingestion.tasks.work_on", (run.pk,))]
+    assert f"{run_link(run.pk)} is queued: it syncs all that is due." in messages_of(page)
 
 
-def test_while_a_sync_of_all_is_going_on_none_is_queued(
-    desk: Client, queued: list[Any], django_capture_on_commit_callbacks: Any
+def test_who_presses_again_while_it_waits_is_led_to_the_same_run(
+    desk: Client, django_capture_on_commit_callbacks: Any
 ) -> None:
+    press(desk, django_capture_on_commit_callbacks)
+    page = press(desk, django_capture_on_commit_callbacks)
+
+    run = SyncRun.objects.get()
+    assert set(messages_queued()) == {("ingestion.tasks.work_on", (run.pk,))}
+    assert run_link(run.pk) in messages_of(page)
+
+
+def test_while_a_sync_of_all_is_going_on_none_is_queued(desk: Client, django_capture_on_commit_callbacks: Any) -> None:
     run = make_run(status="running", finished_at=None, host="elsewhere", heartbeat_at=timezone.now())
 
     page = press(desk, django_capture_on_commit_callbacks)
 
-    assert queued == []
+    assert waiting_runs() == []
     assert f"sync_shows is already running: run {run.pk}" in messages_of(page)
 
 
-def test_a_run_whose_process_is_dead_holds_no_button_up(
-    desk: Client, queued: list[Any], django_capture_on_commit_callbacks: Any
-) -> None:
+def test_a_run_whose_process_is_dead_holds_no_button_up(desk: Client, django_capture_on_commit_callbacks: Any) -> None:
     make_run(status="running", finished_at=None, host="elsewhere", heartbeat_at=timezone.now() - timedelta(hours=1))
 
     press(desk, django_capture_on_commit_callbacks)
 
-    assert len(queued) == 1
+    assert len(waiting_runs()) == len(messages_queued()) == 1
 
 
 @pytest.mark.parametrize("rights", [[], ["sync_show"], ["view_syncrun"]])
-def test_the_button_is_for_those_with_both_rights(
-    client: Client, queued: list[Any], django_user_model: Any, rights: list[str]
-) -> None:
+def test_the_button_is_for_those_with_both_rights(client: Client, django_user_model: Any, rights: list[str]) -> None:
     user = django_user_model.objects.create_user("someone", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=rights))
     client.force_login(user)
 
     assert client.post(f"{RUNS}sync-all/").status_code == 403
-    assert queued == []
+    assert waiting_runs() == []
     if "view_syncrun" in rights:
         assert "Sync all that is due" not in html_of(client.get(RUNS))
 
 
-def test_the_button_is_pressed_not_followed(desk: Client, queued: list[Any]) -> None:
+def test_the_button_is_pressed_not_followed(desk: Client) -> None:
     assert desk.get(f"{RUNS}sync-all/").status_code == 405
-    assert queued == []
+    assert waiting_runs() == []
 
 
 @pytest.mark.parametrize("path", ["syncstate", "resolutioncandidate"])

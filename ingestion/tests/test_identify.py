@@ -7,19 +7,20 @@ from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
-from django_q.models import OrmQ
 
 from catalog.changes import Author
 from catalog.edits import version_of
 from catalog.models import Change, Show
+from catalog.tests.pages import run_link
 from catalog.trash import delete_show
 from demo.replies import demo_shows
 from demo.upstream import Reply, Upstream
 from ingestion import identify
 from ingestion.identify import CantAsk, decide_no_imdb, look_up, reject, search, take_match
 from ingestion.matching import Known
-from ingestion.models import ResolutionCandidate
+from ingestion.models import ResolutionCandidate, SyncRun
 from ingestion.references import Reference
+from ingestion.tests.asked_runs import messages_queued, waiting_runs
 from ingestion.tests.builders import add_network, make_show
 
 pytestmark = pytest.mark.django_db
@@ -290,16 +291,8 @@ def test_the_show_page_leads_here(desk: Client, show: Show) -> None:
 # --- the choice
 
 
-@pytest.fixture
-def queued(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[tuple[Any, ...]]:
-    """The tasks that were queued."""
-    tasks: list[tuple[Any, ...]] = []
-    monkeypatch.setattr("catalog.sync_queue.async_task", lambda *args, **options: tasks.append((*args, options)))
-    return tasks
-
-
 def test_the_choice_sets_the_id_locks_it_and_queues_a_sync(
-    desk: Client, show: Show, editor: Any, queued: list[Any], django_capture_on_commit_callbacks: Any
+    desk: Client, show: Show, editor: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         page = choose(desk, show, str(SURVIVOR), reason="same cast")
@@ -308,17 +301,10 @@ def test_the_choice_sets_the_id_locks_it_and_queues_a_sync(
     assert (show.tmdb_id, show.locked_fields, show.needs_tmdb_resolution) == (SURVIVOR, ["tmdb_id"], False)
     change = Change.objects.get()
     assert (change.user, change.reason) == (editor, "same cast")
-    assert queued == [
-        ("ingestion.tasks.sync_shows", {"show_ids": [str(show.pk)], "user_id": editor.pk}),
-    ]
-    assert "locked" in messages_of(page)
-
-
-def test_a_task_is_really_queued(desk: Client, show: Show, django_capture_on_commit_callbacks: Any) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        choose(desk, show, str(SURVIVOR))
-
-    assert OrmQ.objects.get().func() == "ingestion.tasks.sync_shows"
+    run = SyncRun.objects.get()
+    assert waiting_runs() == [("sync_selected", {"show_ids": [str(show.pk)], "force": True}, "editor")]
+    assert messages_queued() == [("ingestion.tasks.work_on", (run.pk,))]
+    assert f"no job changes it. {run_link(run.pk)} is queued" in messages_of(page)
 
 
 def test_a_pasted_imdb_id_becomes_the_shows_too(desk: Client, show: Show, tmdb: Upstream) -> None:
@@ -423,7 +409,7 @@ def test_a_choice_that_somebody_else_has_made_meanwhile_is_refused(desk: Client,
     assert "changed meanwhile" in messages_of(page)
 
 
-def test_the_same_id_is_confirmed_and_locked(show: Show, queued: list[Any]) -> None:
+def test_the_same_id_is_confirmed_and_locked(show: Show) -> None:
     Show.objects.filter(pk=show.pk).update(tmdb_id=SURVIVOR)
 
     take_match(show.pk, Author(), tmdb_id=SURVIVOR)
@@ -432,10 +418,12 @@ def test_the_same_id_is_confirmed_and_locked(show: Show, queued: list[Any]) -> N
     assert (show.tmdb_id, show.locked_fields, show.needs_tmdb_resolution) == (SURVIVOR, ["tmdb_id"], False)
 
 
-def test_a_choice_that_changes_nothing_leaves_no_change(show: Show, queued: list[Any]) -> None:
+def test_a_choice_that_changes_nothing_leaves_no_change(show: Show) -> None:
     take_match(show.pk, Author(), tmdb_id=SURVIVOR)
 
-    assert take_match(show.pk, Author(), tmdb_id=SURVIVOR) is None
+    change, run_id = take_match(show.pk, Author(), tmdb_id=SURVIVOR)
+
+    assert (change, run_id) == (None, SyncRun.objects.get().pk)
     assert Change.objects.count() == 1
 
 

@@ -33,6 +33,7 @@ from ingestion.models import ResolutionCandidate, SyncRun, SyncState
 from ingestion.options import Options
 from ingestion.sync import sync_shows
 
+from .asked_runs import messages_queued, waiting_runs
 from .worlds import FIRST_ID, network, provider, world
 
 pytestmark = pytest.mark.django_db
@@ -397,7 +398,7 @@ def test_a_match_that_a_run_made_and_somebody_confirmed_stays(
     show = Show.objects.create(name="Survivor", imdb_id="tt0239195", needs_tmdb_resolution=True)
     run_id = sync()
     assert Show.objects.get(pk=show.pk).tmdb_id == THEIRS
-    confirmation = take_match(show.pk, author, tmdb_id=THEIRS)
+    confirmation, _ = take_match(show.pk, author, tmdb_id=THEIRS)
 
     plan = plan_revert(changes_of({"run": run_id}))
     revert({"run": run_id}, author, lock=False)
@@ -419,9 +420,11 @@ def test_a_show_that_gets_its_former_id_back_is_synced(
         assert change is not None
         with django_capture_on_commit_callbacks(execute=True):
             batch = revert({"change": change.pk}, author, lock=False)
-        tasks = [(task.func(), task.task["kwargs"].get("show_ids")) for task in OrmQ.objects.all()]
-        assert tasks == ([("ingestion.tasks.sync_shows", queued)] if queued else [])
-        assert batch.plan.get("synced") == (1 if queued else None)
+        assert [options["show_ids"] for _, options, _ in waiting_runs()] == ([queued] if queued else [])
+        run_id = SyncRun.objects.latest("pk").pk
+        assert messages_queued() == ([("ingestion.tasks.work_on", (run_id,))] if queued else [])
+        assert (batch.plan.get("synced"), batch.plan.get("sync_run")) == ((1, run_id) if queued else (None, None))
+        SyncRun.objects.filter(status="queued").delete()
         OrmQ.objects.all().delete()
 
 
