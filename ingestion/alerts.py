@@ -131,6 +131,8 @@ def tell_each(problems: Iterable[Problem], state: State) -> bool:
 def free_lost_claims() -> None:
     """What was being told by a process that died is told anew."""
     lost, long_ago = Problem.objects.filter(telling_error=TELLING), timezone.now() - CLAIM
+    if not lost.exists():
+        return
     lost.filter(end_told_at__lt=long_ago).update(end_told_at=None, telling_error="")
     lost.filter(end_told_at=None, told_at__lt=long_ago).update(told_at=None, telling_error="")
 

@@ -173,7 +173,7 @@ def stale_text(stage: Stage, old: int, living: int, gone: int) -> str:
     days = settings.ALERT_AGE[stage].days
     text = f"{STAGE_TITLES[stage]}: {old:,} of {living:,} shows were not synced within {days} days."
     if gone:
-        text += f" {gone:,} are gone upstream."
+        text += f" {gone:,} {'is' if gone == 1 else 'are'} gone upstream."
     return with_link(f"{text} Look at the last runs, and at the states of this stage.", site_link("index"))
 
 

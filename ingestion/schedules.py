@@ -32,6 +32,7 @@ planned += [
 ]
 
 FIELDS = 5
+SHORT = frozenset({"@hourly", "@daily", "@midnight", "@weekly", "@monthly", "@yearly", "@annually"})
 ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 OFF = 0  # repeats left
 # By django-q2's own names: as arguments of a task these would change how it is queued, or break that.
@@ -57,15 +58,9 @@ def create_missing(now: datetime) -> tuple[list[Schedule], list[str]]:
             if one.name in names or one.func in tasks:
                 left.append(one.name)
                 continue
-            created.append(
-                Schedule.objects.create(
-                    name=one.name,
-                    func=one.func,
-                    schedule_type=Schedule.CRON,
-                    cron=one.cron,
-                    next_run=next_run_of(one.cron, now),
-                )
-            )
+            how = {"schedule_type": Schedule.CRON, "cron": one.cron, "next_run": next_run_of(one.cron, now)}
+            created.append(Schedule(name=one.name, func=one.func, **how))
+        Schedule.objects.bulk_create(created)  # their own `save` would go by its own clock
     return created, left
 
 
@@ -100,7 +95,7 @@ def cron_problem(line: str) -> str:
     if not line.strip():
         return "there is none"
     fields = line.split()
-    if len(fields) != FIELDS and not line.startswith("@"):
+    if len(fields) != FIELDS and line.strip().lower() not in SHORT:
         count = f"{len(fields)} field{'' if len(fields) == 1 else 's'}"
         return f"“{line}” has {count}, not {FIELDS}: minute, hour, day of the month, month, day of the week"
     try:
@@ -108,7 +103,7 @@ def cron_problem(line: str) -> str:
     except CroniterBadDateError:
         return f"“{line}” names a day that never comes"
     except ValueError as error:
-        return str(error)
+        return f"“{line}”: {error}"
     return ""
 
 

@@ -80,7 +80,7 @@ class ScheduleForm(forms.ModelForm):
 class PlanAdmin(ModelAdmin, ScheduleAdmin):
     form = ScheduleForm
     fields = ("name", "func", "schedule_type", ("minutes", "cron"), "repeats", "next_run")
-    list_display = ("title", "task", "when", "last", "state")
+    list_display = ("title", "does", "when", "last", "state")
     list_display_links = ("title",)
     list_filter = ("schedule_type",)
     show_full_result_count = False
@@ -102,7 +102,7 @@ class PlanAdmin(ModelAdmin, ScheduleAdmin):
         return schedule.name or labels().get(schedule.func) or title_of(schedule)
 
     @admin.display(description="task", ordering="func")
-    def task(self, schedule: Schedule) -> str:
+    def does(self, schedule: Schedule) -> str:
         problem = task_problem(schedule.func)
         return badge(capfirst(problem), "bad") if problem else labels().get(schedule.func, schedule.func)
 
