@@ -6,6 +6,7 @@ older than HISTORY_KEPT; from then on who has not read so far is told to read ev
 The newest change of a show always stays.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -24,14 +25,23 @@ class Pruned:
     old: int
 
 
-def prune_changes(now: datetime, kept: timedelta | None = None, *, dry_run: bool = False) -> Pruned:
-    """Drops what is no longer kept, and says how much; with `dry_run` how much it would be."""
+def always() -> bool:
+    return True
+
+
+def prune_changes(
+    now: datetime, kept: timedelta | None = None, *, dry_run: bool = False, go_on: Callable[[], bool] = always
+) -> Pruned:
+    """Drops what is no longer kept, and says how much; with `dry_run` how much it would be.
+
+    `go_on` is asked before every batch: when it says no, the rest is left for another time.
+    """
     volatile = superseded().filter(volatile=True, ts__lt=now - settings.VOLATILE_HISTORY_KEPT)
     old = superseded().filter(ts__lt=now - (kept or settings.HISTORY_KEPT))
     if dry_run:
         count = volatile.count()
         return Pruned(count, old.exclude(pk__in=volatile.values("pk")).count())
-    return Pruned(drop(volatile, raises_start=False), drop(old, raises_start=True))
+    return Pruned(drop(volatile, go_on, raises_start=False), drop(old, go_on, raises_start=True))
 
 
 def superseded() -> QuerySet[Change]:
@@ -40,17 +50,18 @@ def superseded() -> QuerySet[Change]:
     return Change.objects.filter(Exists(later)).order_by("id")
 
 
-def drop(changes: QuerySet[Change], *, raises_start: bool) -> int:
+def drop(changes: QuerySet[Change], go_on: Callable[[], bool], *, raises_start: bool) -> int:
     total = 0
-    while True:
+    while go_on():
         with transaction.atomic():
             ids = list(changes.values_list("id", flat=True)[:AT_ONCE])
             if not ids:
-                return total
+                break
             if raises_start:
                 raise_start(ids[-1])
             Change.objects.filter(pk__in=ids).delete()
         total += len(ids)
+    return total
 
 
 def raise_start(change_id: int) -> None:

@@ -13,6 +13,7 @@ from ingestion.models import Stage, SyncFailure, SyncRun, SyncState
 from ingestion.runs import STALE_AFTER
 
 PICKED = "sync_selected"  # runs of shows that somebody picked: each selection is a kind of its own
+JOB = Case(When(kind__startswith=f"{PICKED} ", then=Value(PICKED)), default=F("kind"))  # ... and all of them one job
 # Jobs that bring data from upstream; others (an import, a revert) are no run of a stage.
 KINDS = ("sync_shows", "resolve_tmdb_ids", "backfill_tmdb_details", "sync_tmdb_entities", "sync_watch_providers")
 RUNS_LOOKED_AT = 200
@@ -44,11 +45,10 @@ def verdict_of(run: SyncRun, now: datetime) -> Verdict:
 
 def last_runs() -> list[Any]:
     """The newest run of each job, the latest first, with its `job` and number of `failed` items."""
-    job = Case(When(kind__startswith=f"{PICKED} ", then=Value(PICKED)), default=F("kind"))
-    newest = SyncRun.objects.order_by().annotate(job=job).values("job").annotate(newest=Max("pk")).values("newest")
+    newest = SyncRun.objects.order_by().annotate(job=JOB).values("job").annotate(newest=Max("pk")).values("newest")
     failed = SyncFailure.objects.filter(run=OuterRef("pk")).order_by().values("run").annotate(n=Count("pk")).values("n")
     runs: QuerySet[Any] = SyncRun.objects.filter(pk__in=newest).select_related("started_by")
-    return list(runs.annotate(job=job, failed=Coalesce(Subquery(failed), 0)).order_by("-pk"))
+    return list(runs.annotate(job=JOB, failed=Coalesce(Subquery(failed), 0)).order_by("-pk"))
 
 
 @dataclass(frozen=True, slots=True)

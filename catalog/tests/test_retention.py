@@ -1,9 +1,6 @@
 from datetime import UTC, datetime, timedelta
-from io import StringIO
-from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -105,23 +102,15 @@ def test_whoever_may_read_on_hears_of_every_show_that_changed_since(
     assert {event.show_id for event in read_events(since, 100)} == changed_since
 
 
-def test_the_command_says_what_it_dropped(shows: list[Show]) -> None:
-    out = StringIO()
-    for days in (4000, 3000):
-        change(shows[0], days)
+def test_it_ends_after_the_batch_at_hand_when_it_is_told_to(shows: list[Show], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog.retention.AT_ONCE", 2)
+    rows = [change(shows[0], days) for days in (900, 800, 700, 600, 500, 1)]
+    answers = iter([True, True, True, False])  # the first is asked about the volatile ones, of which there are none
 
-    call_command("prune_history", "--dry-run", "--days", "30", stdout=out)
-    call_command("prune_history", stdout=out)
+    pruned = prune_changes(NOW, go_on=lambda: next(answers))
 
-    assert out.getvalue().splitlines() == [
-        "would drop 0 changes of votes and popularity, 1 others",
-        "dropped 0 changes of votes and popularity, 1 others",
-    ]
-
-
-@pytest.mark.parametrize("days", [0, -1, 100_000])
-def test_the_command_refuses_days_that_can_not_be_meant(days: int, db: Any) -> None:
-    with pytest.raises(CommandError) as refused:
-        call_command("prune_history", f"--days={days}")
-
-    assert refused.value.returncode == 2
+    assert pruned.old == 4
+    assert list(Change.objects.order_by("id")) == rows[4:]
+    with pytest.raises(Pruned):
+        check_since(rows[2].pk)
+    check_since(rows[3].pk)
