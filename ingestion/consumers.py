@@ -11,8 +11,8 @@ from catalog.frames import Frame, frame
 from catalog.rooms import Client, Room
 from catalog.topics import read_query
 from ingestion.models import SyncRun
+from ingestion.progress import COLUMNS, OPEN, figures
 
-COLUMNS: Final = ("id", "kind", "status", "done", "total", "counts", "requests", "started_at", "finished_at")
 RIGHT: Final = "ingestion.view_syncrun"
 
 Runs = dict[int, dict[str, Any]]
@@ -23,50 +23,47 @@ class RunsHub(Broadcast):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runs: Runs = {}  # those that go on, as last told
+        self.runs: Runs = {}  # those that wait or go on, as last told
         self.newest = 0
 
     def pause(self) -> float:
         return 1.0
 
     async def start(self) -> None:
-        self.runs, self.newest = await self.read(running)
+        self.runs, self.newest = await self.read(open_runs)
 
     async def look(self) -> None:
         found = await self.read(runs_since, self.newest, list(self.runs))
         frames = [run_frame(run) for pk, run in found.items() if run != self.runs.get(pk)]
         self.newest = max([self.newest, *found])
-        self.runs = {pk: run for pk, run in found.items() if run["status"] == SyncRun.Status.RUNNING}
+        self.runs = {pk: run for pk, run in found.items() if run["status"] in OPEN}
         if frames:
             await self.tell(text_frames(*frames))
 
     def follow(self, client: Client) -> None:
-        """Tells it what is going on, and from now on what happens."""
+        """Tells it what waits and what is going on, and from now on what happens."""
         for run in self.runs.values():
             client.outbox.put(run_frame(run))
         self.live[client] = None
 
 
-def running() -> tuple[Runs, int]:
+def open_runs() -> tuple[Runs, int]:
     newest = SyncRun.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    return by_id(SyncRun.objects.filter(status=SyncRun.Status.RUNNING)), newest
+    return by_id(SyncRun.objects.filter(status__in=OPEN)), newest
 
 
 def runs_since(newest: int, known: list[int]) -> Runs:
-    # Those that go on in any case: the lower of two ids may be committed later.
-    going_on = Q(status=SyncRun.Status.RUNNING)
-    return by_id(SyncRun.objects.filter(going_on | Q(pk__gt=newest) | Q(pk__in=known)))
+    # Those that are open in any case: the lower of two ids may be committed later.
+    return by_id(SyncRun.objects.filter(Q(status__in=OPEN) | Q(pk__gt=newest) | Q(pk__in=known)))
 
 
 def by_id(runs: Any) -> Runs:
-    return {row["id"]: row for row in runs.order_by("id").values(*COLUMNS)}
+    return {row["id"]: figures(row) for row in runs.order_by("id").values(*COLUMNS)}
 
 
 def run_frame(run: Mapping[str, Any]) -> Frame:
-    """Figures alone: what went wrong stands on the run's page in admin."""
-    going_on = run["status"] == SyncRun.Status.RUNNING
-    payload = {("run_id" if name == "id" else name): plain(value) for name, value in run.items()}
-    return frame("sync_progress" if going_on else "sync_finished", payload)
+    payload = {name: plain(value) for name, value in run.items()}
+    return frame("sync_progress" if run["status"] in OPEN else "sync_finished", payload)
 
 
 class SyncRoom(Room):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.conf import settings as current
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.test import Client
+from django.utils import timezone
 from knox.models import get_token_model
 
 from catalog.reading import in_thread
@@ -70,6 +72,55 @@ async def test_a_run_is_told_as_it_goes_and_when_it_ends(cookie: str) -> None:
     kind, told = await hear(socket)
     assert (kind, told["status"], told["done"]) == ("sync_finished", "failed", 10)
     assert "hidden-word" not in json.dumps(told)
+    await socket.disconnect(timeout=PATIENCE)
+
+
+async def test_a_run_that_waits_for_a_worker_is_told_too_and_when_it_begins(cookie: str) -> None:
+    socket = room(cookie)
+    await socket.connect(PATIENCE)
+    assert (await hear(socket))[0] == "subscribed"
+    run = await in_thread(
+        lambda: SyncRun.objects.create(kind="sync_shows", status="queued", host="", pid=0, shared=True)
+    )
+    kind, told = await hear(socket)
+    assert (kind, told["run_id"], told["status"], told["total"]) == ("sync_progress", run.pk, "queued", None)
+
+    later = room(cookie)
+    await later.connect(PATIENCE)
+    assert (await hear(later))[0] == "subscribed"
+    assert (await hear(later))[1]["status"] == "queued"
+    await later.disconnect(timeout=PATIENCE)
+
+    await in_thread(lambda: SyncRun.objects.filter(pk=run.pk).update(status="running"))
+    assert (await hear(socket))[1]["status"] == "running"
+    await in_thread(lambda: SyncRun.objects.filter(pk=run.pk).update(status="cancelled"))
+    kind, told = await hear(socket)
+    assert (kind, told["status"]) == ("sync_finished", "cancelled")
+    await socket.disconnect(timeout=PATIENCE)
+
+
+async def test_what_failed_and_the_time_that_is_left_are_told_as_figures(cookie: str) -> None:
+    began = timezone.now() - timedelta(seconds=30)
+    await in_thread(
+        lambda: SyncRun.objects.create(
+            **{"kind": "sync_shows", "host": "here", "pid": 1, "done": 30, "total": 90, "started_at": began},
+            **{
+                "counts": {"updated": 28, "failed": 2, "logos failed": 1},
+                "heartbeat_at": began + timedelta(seconds=30),
+            },
+        )
+    )
+    socket = room(cookie)
+    await socket.connect(PATIENCE)
+    assert (await hear(socket))[0] == "subscribed"
+
+    _, told = await hear(socket)
+
+    assert (told["failed"], told["seconds_left"]) == (3, 60)
+    assert set(told) == {
+        *("run_id", "kind", "status", "done", "total", "counts", "requests", "started_at", "finished_at"),
+        *("failed", "seconds_left"),
+    }
     await socket.disconnect(timeout=PATIENCE)
 
 
