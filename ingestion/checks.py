@@ -15,6 +15,8 @@ OTHERS = {
     "SPREADSHEET_ID",
     "GOOGLE_SHEETS_API_URL",
     "DJANGO_SETTINGS_MODULE",
+    "POSTGRES_PASSWORD",  # compose.yaml's
+    "PUBLISH_ON",
 }
 
 
