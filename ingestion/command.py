@@ -5,11 +5,13 @@ was tried; 3 another run of the same kind is going on.
 """
 
 import json
+import logging
 import signal
 import threading
 from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from types import FrameType
 from typing import Any, ClassVar
@@ -22,13 +24,19 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from catalog.models.show import is_imdb_id
+from ingestion.alerts import check_problems
 from ingestion.checks import tmdb_problems
-from ingestion.models import Stage
+from ingestion.models import Stage, SyncRun
 from ingestion.options import Options
 from ingestion.report import Report, Reporter, TextReporter, first_line
+from ingestion.retries import last_to_retry, retry_problem
 from ingestion.runs import AlreadyRunning
 from ingestion.selection import unknown_ids
 from ingestion.sync import sync_shows
+
+log = logging.getLogger(__name__)
+
+LAST = 0  # no number of a run
 
 
 class SyncCommand(BaseCommand):
@@ -46,6 +54,14 @@ class SyncCommand(BaseCommand):
         which.add_argument("--imdb-id", type=imdb_id, action="append", default=[], metavar="tt...", help="repeatable")
         which.add_argument(
             "--limit", type=positive, metavar="N", help="at most N of the shows that are due, the longest untried first"
+        )
+        which.add_argument(
+            "--retry-failed",
+            type=positive,
+            nargs="?",
+            const=LAST,
+            metavar="RUN",
+            help="what run RUN failed at, whatever its age; without a number: the last one of this command",
         )
         due = parser.add_argument_group("what is due")
         due.add_argument(
@@ -75,15 +91,40 @@ class SyncCommand(BaseCommand):
         chosen = self.options_of(options)
         if chosen.is_selection and options["all"]:
             raise CommandError("--all goes without --show-id, --tmdb-id and --imdb-id", returncode=2)
+        if (retried := options["retry_failed"]) is not None:
+            if chosen.is_selection or options["all"] or options["since"]:
+                others = "--all, --show-id, --tmdb-id, --imdb-id and --since"
+                raise CommandError(f"--retry-failed goes without {others}", returncode=2)
+            with one_line_errors():
+                run = self.run_to_retry(retried)
+            if run is None:
+                self.reporter(options).out.write(f"no run of {self.kind} has left failures: there is nothing to do\n")
+                self.close(Report(dry_run=chosen.dry_run), options)
+                return
+            chosen = replace(chosen, retry_of=run.pk)
         with one_line_errors():
             if unknown := unknown_ids(chosen) if chosen.is_selection else []:
                 raise CommandError(f"no show has the id {', '.join(unknown)}: nothing was done", returncode=2)
-            with signals_as_event() as interrupt:
+        with problems_told(dry_run=chosen.dry_run):
+            with one_line_errors(), signals_as_event() as interrupt:
                 report = self.run(chosen, self.reporter(options), interrupt)
+            self.close(report, options)
+
+    def close(self, report: Report, options: dict[str, Any]) -> None:
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json()))
         if report.exit_code:
             raise CommandError(closing_error(report), returncode=report.exit_code)
+
+    def run_to_retry(self, named: int) -> SyncRun | None:
+        """The run that is named, or the last one with failures. Raises CommandError for one that can't be retried."""
+        if named == LAST:
+            return last_to_retry(self.kind)
+        run = SyncRun.objects.filter(pk=named).first()
+        problem = retry_problem(run) if run else f"there is no run {named}"
+        if problem:
+            raise CommandError(f"{problem}: nothing was done", returncode=2)
+        return run
 
     def options_of(self, options: dict[str, Any]) -> Options:
         names = ("limit", "dry_run", "incremental", "resume", "force", "since", "max_failures")
@@ -96,7 +137,7 @@ class SyncCommand(BaseCommand):
             **{name: options[name] for name in names},
         )
 
-    def reporter(self, options: dict[str, Any]) -> Reporter:
+    def reporter(self, options: dict[str, Any]) -> TextReporter:
         # With --json stdout holds the one object and nothing else.
         out = self.stderr if options["json"] else self.stdout
         return TextReporter(out, self.stderr, verbosity=options["verbosity"])
@@ -178,6 +219,22 @@ def one_line_errors() -> Iterator[None]:
         reason = f"the database {database_name()} failed: {first_line(error)}"
     if reason:
         raise CommandError(reason, returncode=1)
+
+
+@contextmanager
+def problems_told(*, dry_run: bool) -> Iterator[None]:
+    """Around a command's run: tells operators of the problems that are there when it has ended, however it did.
+
+    A worker does so each minute; who has cron alone hears of them by this. It never changes how the command ends.
+    """
+    try:
+        yield
+    finally:
+        if not dry_run:
+            try:
+                check_problems()
+            except Exception as error:  # noqa: BLE001  whatever it is, the run has done its work
+                log.warning("it could not be told whether there are problems: %s", type(error).__name__)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Report:
-    """How an import went. `error` is set when the file could not be read to its end.
+    """How an import went. `error` is set when the file could not be read to its end, or the run was cancelled.
 
     `counts` names excluded lines only where there are some.
     """
@@ -110,7 +110,8 @@ def import_shows(
 ) -> Report:
     """Imports a CSV file, at most `limit` good lines of it, and tells `on_outcome` of every line in its order.
 
-    Set `interrupt` and the import ends after the chunk at hand; the report's status is then `stopped`.
+    Set `interrupt` and the import ends after the chunk at hand; the report's status is then `stopped`. So it does
+    when somebody cancels the run: `cancelled`.
     Raises AlreadyRunning, and RunLost when another process has taken the run for dead.
     """
     report = Report(dry_run=dry_run)
@@ -211,6 +212,9 @@ def _import_lines(
             if failures:
                 run.fail(failures)
             run.beat(done=report.lines, counts=report.counts)
+            if run.ending:
+                report.status, report.error = SyncRun.Status.CANCELLED, run.ending
+                return
         if interrupt.is_set():
             report.status = SyncRun.Status.STOPPED
             return

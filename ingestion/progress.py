@@ -34,8 +34,9 @@ def failed(counts: Mapping[str, int]) -> int:
 
 def seconds_left(row: Row) -> int | None:
     """How long a run will still take if it goes on as it did up to its last heartbeat; None where nobody can say."""
-    done, total = row["done"], row["total"]
-    worked = row["heartbeat_at"] - row["started_at"]
+    done: int = row["done"]
+    total: int | None = row["total"]
+    worked: timedelta = row["heartbeat_at"] - row["started_at"]
     if row["status"] != Status.RUNNING or not done or total is None or worked < ENOUGH:
         return None
     return round(worked.total_seconds() / done * max(total - done, 0))

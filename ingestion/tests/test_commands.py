@@ -38,7 +38,7 @@ STAGE_COMMANDS = {
 COMMANDS = ("sync_shows", *STAGE_COMMANDS)
 SHARED_OPTIONS = (
     "--all --show-id --tmdb-id --imdb-id --limit --incremental --no-incremental --resume --no-resume --force "
-    "--since --dry-run --max-failures --json"
+    "--since --dry-run --max-failures --json --retry-failed"
 ).split()
 
 

@@ -14,9 +14,10 @@ from django.db import OperationalError, ProgrammingError
 from django.utils import timezone
 
 from catalog.models import Show
+from ingestion import imports
 from ingestion.imports import KIND
 from ingestion.models import SyncRun
-from ingestion.runs import RunLost, start_run
+from ingestion.runs import RunLost, cancel, start_run
 
 pytestmark = pytest.mark.django_db
 
@@ -212,6 +213,23 @@ def test_stop_by_hand_is_exit_1(write, monkeypatch):
     assert done.code == 1
     assert "stopped after 0 lines" in done.err
     assert SyncRun.objects.get().status == "stopped"
+
+
+def test_cancelled_in_admin_is_exit_1(write, monkeypatch, django_user_model):
+    monkeypatch.setattr("ingestion.runs.BEAT_EVERY", 0)
+    anna = django_user_model.objects.create_user("anna")
+    save_lines = imports.save_lines
+
+    def cancelled_meanwhile(*args):
+        cancel(SyncRun.objects.get().pk, anna)
+        return save_lines(*args)
+
+    monkeypatch.setattr(imports, "save_lines", cancelled_meanwhile)
+
+    done = run(write("name,tmdb_id\nA,1\n"))
+
+    words = "cancelled by anna; what was done is kept, after 1 line; run it again to import the rest"
+    assert (done.code, done.err) == (1, f"CommandError: {words}\n")
 
 
 def test_malformed_environment_is_exit_2(write, monkeypatch):

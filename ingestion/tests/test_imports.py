@@ -14,7 +14,7 @@ from catalog.trash import delete_show, restore_show
 from ingestion import imports
 from ingestion.imports import Outcome, Report, import_shows, save_lines
 from ingestion.models import SyncFailure, SyncRun
-from ingestion.runs import AlreadyRunning, start_run
+from ingestion.runs import AlreadyRunning, cancel, start_run
 from ingestion.shows_csv import GoodLine
 
 pytestmark = pytest.mark.django_db
@@ -364,6 +364,23 @@ def test_an_import_that_is_asked_to_stop_ends_after_the_chunk_at_hand(monkeypatc
     assert report.status == "stopped"
     assert Show.objects.count() == 2
     assert SyncRun.objects.get().status == "stopped"
+
+
+def test_an_import_that_is_cancelled_ends_after_the_chunk_at_hand(monkeypatch, django_user_model):
+    monkeypatch.setattr(imports, "CHUNK", 2)
+    monkeypatch.setattr("ingestion.runs.BEAT_EVERY", 0)
+    anna = django_user_model.objects.create_user("anna")
+
+    def press(outcome):
+        if outcome.line == 2:
+            assert cancel(SyncRun.objects.get().pk, anna)
+
+    report = import_shows(io.BytesIO((HEADER + "A,,1\nB,,2\nC,,3\n").encode()), on_outcome=press)
+
+    row = SyncRun.objects.get()
+    assert (report.status, row.status, row.done) == ("cancelled", "cancelled", 2)
+    assert row.error == report.error == "cancelled by anna; what was done is kept"
+    assert Show.objects.count() == 2
 
 
 def test_stopped_by_hand_keeps_the_chunks_that_are_done(monkeypatch):

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from ingestion.command import check_database, signals_as_event
+from ingestion.command import check_database, problems_told, signals_as_event
 from ingestion.imports import EXCLUDED, Outcome, Report, import_shows
 from ingestion.models import SyncRun
 from ingestion.report import first_line
@@ -31,9 +31,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the closing report as one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        path, limit, dry_run = options["file"], options["limit"], options["dry_run"]
+        limit, dry_run = options["limit"], options["dry_run"]
         if limit is not None and limit < 1:
             raise CommandError(f"--limit {limit} is not a number above 0", returncode=2)
+        check_database()
+        with problems_told(dry_run=dry_run):
+            self.import_file(options["file"], limit, dry_run=dry_run, as_object=options["json"])
+
+    def import_file(self, path: str, limit: int | None, *, dry_run: bool, as_object: bool) -> None:
         listed: list[dict[str, Any]] = []
         excluded: list[Outcome] = []
 
@@ -42,10 +47,9 @@ class Command(BaseCommand):
                 self.stderr.write(f"line {outcome.line}: {outcome.reason}")
             if outcome.kind == EXCLUDED:
                 excluded.append(outcome)
-            if options["json"] and (dry_run or outcome.kind == "failed"):
+            if as_object and (dry_run or outcome.kind == "failed"):
                 listed.append(as_json(outcome))
 
-        check_database()
         try:
             with opened(path) as file, signals_as_event() as interrupt:
                 report = import_shows(
@@ -63,7 +67,7 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError(f"the database failed: {first_line(error)}", returncode=1) from None
 
-        if options["json"]:
+        if as_object:
             closing = asdict(report) | {"lines": report.lines, "seconds": round(report.seconds, 3)}
             if excluded:
                 closing["excluded"] = [as_json(outcome) for outcome in excluded]
@@ -79,13 +83,16 @@ class Command(BaseCommand):
 
 def end(report: Report, path: str) -> None:
     """Raises what makes the command's exit code."""
+    lines = "line" if report.lines == 1 else "lines"
+    rest = f"after {report.lines} {lines}; run it again to import the rest"
+    if report.status == SyncRun.Status.CANCELLED:
+        raise CommandError(f"{report.error}, {rest}", returncode=1)
     if report.error:
         raise CommandError(f"{path}: {report.error}", returncode=1 if report.lines else 2)
     if report.status == SyncRun.Status.STOPPED:
-        raise CommandError(f"stopped after {report.lines} lines; run it again to import the rest", returncode=1)
+        raise CommandError(f"stopped {rest}", returncode=1)
     if report.failed:
         verb = "is" if report.failed == 1 else "are"
-        lines = "line" if report.lines == 1 else "lines"
         raise CommandError(f"{report.failed} of {report.lines} {lines} {verb} bad", returncode=1)
 
 
