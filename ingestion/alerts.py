@@ -152,7 +152,7 @@ def send_by_mail(problem: Problem, state: State) -> str:
     link = problem_link(problem)
     body = "\n\n".join(filter(None, (problem.text, duration(problem), link)))
     try:
-        send_mail(title(problem, state), f"{body}\n", settings.ALERT_FROM, settings.ALERT_EMAILS)
+        send_mail(subject(problem, state), f"{body}\n", settings.ALERT_FROM, settings.ALERT_EMAILS)
     except (OSError, ValueError) as error:  # smtplib's are OSErrors
         code = getattr(error, "smtp_code", "")
         return f"mail: {type(error).__name__}{f' ({code})' if code else ''}"
@@ -161,7 +161,7 @@ def send_by_mail(problem: Problem, state: State) -> str:
 
 def post_to_webhook(problem: Problem, state: State) -> str:
     """The error in words, without the address: who knows it can post there."""
-    lines = [title(problem, state, longest=None), duration(problem), problem_link(problem)]
+    lines = [title(problem, state), duration(problem), problem_link(problem)]
     message = {
         # A show may be named <!channel>: where Slack's rules hold, that would call everybody.
         "text": escape("\n".join(filter(None, lines)), quote=False),
@@ -183,9 +183,13 @@ def post_to_webhook(problem: Problem, state: State) -> str:
     return f"webhook: HTTP {status}{', and no redirect is followed' if 300 <= status < 400 else ''}"
 
 
-def title(problem: Problem, state: State, longest: int | None = LONGEST_SUBJECT) -> str:
-    what = f"TRR, {'problem' if state == 'problem' else 'well again'}: {problem.text}"
-    return cut(what, longest or len(what))
+def title(problem: Problem, state: State) -> str:
+    return f"TRR, {'problem' if state == 'problem' else 'well again'}: {problem.text}"
+
+
+def subject(problem: Problem, state: State) -> str:
+    """On one short line, without the links of the text."""
+    return cut(title(problem, state).partition(f" {settings.SITE_URL or 'http'}")[0], LONGEST_SUBJECT)
 
 
 def duration(problem: Problem) -> str:

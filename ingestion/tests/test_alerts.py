@@ -17,11 +17,12 @@ import time_machine
 from django.core.mail import EmailMessage
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from demo.upstream import Reply, Upstream
 from ingestion import alerts
-from ingestion.alerts import CLAIM, TELLING, check_problems
+from ingestion.alerts import CLAIM, TELLING, begun, check_problems, ended, tell_each
 from ingestion.models import Problem, SyncFailure, SyncRun, Worker
 from ingestion.options import Options
 from ingestion.sync import sync_shows
@@ -85,6 +86,8 @@ def test_a_sync_that_fails_twice_is_one_mail_and_one_more_when_it_is_well(
 
     [mail] = mailoutbox
     assert mail.subject.startswith(f"TRR, problem: sync_shows: run {last.pk - 1} finished with failures, 1 of 3 failed")
+    assert len(mail.subject) <= 120
+    assert "http" not in mail.subject
     assert (mail.from_email, mail.to) == ("trr@example.org", ["ops@example.org"])
     assert f"https://trr.example.org/admin/ingestion/syncrun/{last.pk - 1}/change/" in mail.body
     assert Problem.objects.get().text.startswith(f"sync_shows: run {last.pk} ")  # what stands in admin is the newest
@@ -470,6 +473,31 @@ def test_of_any_number_of_passes_at_once_one_tells(hook: Webhook, mailoutbox: li
     assert len(hook.posted) == told + 1
     assert len(mailoutbox) == told + 1
     assert Problem.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_what_another_pass_has_claimed_meanwhile_is_left_to_it(mailoutbox: list[EmailMessage]) -> None:
+    Problem.objects.create(key="run:sync_shows", text="It failed.")
+    as_both_saw_it = begun(timezone.now())
+    assert tell_each(as_both_saw_it, "problem")
+    assert tell_each(as_both_saw_it, "problem")
+    assert len(mailoutbox) == 1
+
+    Problem.objects.update(ended_at=timezone.now())
+    as_both_saw_it = ended()
+    assert tell_each(as_both_saw_it, "well")
+    assert tell_each(as_both_saw_it, "well")
+    assert len(mailoutbox) == 2
+
+
+@pytest.mark.django_db
+def test_what_is_over_before_it_is_told_is_not_told(mailoutbox: list[EmailMessage]) -> None:
+    Problem.objects.create(key="run:sync_shows", text="It failed.")
+    as_it_was = begun(timezone.now())
+    Problem.objects.update(ended_at=timezone.now())
+
+    assert tell_each(as_it_was, "problem")
+    assert mailoutbox == []
 
 
 @pytest.mark.django_db(transaction=True)

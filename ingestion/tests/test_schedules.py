@@ -117,19 +117,30 @@ def test_another_app_adds_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_at_once_make_no_doubles() -> None:
-    gate = threading.Barrier(4)
+def test_two_at_once_make_no_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins when the first has looked and not yet created anything."""
+    first_has_looked, second_has_looked = threading.Event(), threading.Event()
+    reckon = schedules.next_run_of
+
+    def reckon_when_both_have_looked(cron: str, now: datetime) -> datetime:
+        if not first_has_looked.is_set():
+            first_has_looked.set()
+            second_has_looked.wait(1)  # in vain: it waits for the first
+        elif threading.current_thread() is second:
+            second_has_looked.set()
+        return reckon(cron, now)
 
     def create() -> None:
-        gate.wait()
         create_missing(NOW)
         connection.close()
 
-    threads = [threading.Thread(target=create) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    monkeypatch.setattr(schedules, "next_run_of", reckon_when_both_have_looked)
+    first, second = threading.Thread(target=create), threading.Thread(target=create)
+    first.start()
+    assert first_has_looked.wait(60)
+    second.start()
+    first.join()
+    second.join()
 
     assert sorted(Schedule.objects.values_list("name", flat=True)) == sorted(one.name for one in planned)
 
