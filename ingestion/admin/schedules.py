@@ -109,7 +109,7 @@ class PlanAdmin(ModelAdmin, ScheduleAdmin):
     @admin.display(description="when (UTC)", ordering="next_run")
     def when(self, schedule: Schedule) -> str:
         if problem := plan_problem(schedule, timezone.now()):
-            return badge(capfirst(problem), "bad")
+            return format_html("{} {}", badge("Wrong", "bad"), capfirst(problem))  # a badge has one line
         rule = schedule.cron if schedule.schedule_type == Schedule.CRON else rule_in_words(schedule)
         if schedule.repeats == OFF or schedule.next_run is None:
             return str(rule)

@@ -200,10 +200,10 @@ def test_the_list_names_what_is_wrong(operator: Client) -> None:
     plan(name="D", schedule_type="?")
     text = cells(operator)
 
-    assert "Cron line can't be read: “every night” has 2 fields, not 5" in text
+    assert "Wrong Cron line can't be read: “every night” has 2 fields, not 5" in text
     assert "never Off, and wrong" in text
     assert "B No such task: ingestion.tasks.nothing 15 3 * * *, next 2026-05-04 13:00 UTC never On, and wrong" in text
-    assert "C Sync all shows that are due Its arguments can't be read never On, and wrong" in text
+    assert "C Sync all shows that are due Wrong Its arguments can't be read never On, and wrong" in text
     assert "How often it runs can't be read: “?”" in text
 
 
