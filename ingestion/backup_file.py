@@ -64,10 +64,14 @@ def check_new(path: Path) -> None:
     """Raises Refused where no new file can be made; no backup is ever overwritten."""
     if path.exists() or path.is_symlink():
         raise Refused(f"{path} is there already and is never overwritten: name another file")
-    if not path.parent.is_dir():
-        raise Refused(f"{path.parent} is not a folder")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise Refused(f"{path.parent} can't be written to")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise Refused(f"{folder} is not a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Refused(f"{folder} can't be written to")
 
 
 def save_backup(

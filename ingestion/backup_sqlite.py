@@ -9,7 +9,7 @@ from typing import IO, Any, Final
 
 from django.db import connection
 
-from ingestion.backup_file import BLOCK, Contents, Failed, Manifest, Refused, part_of
+from ingestion.backup_file import BLOCK, Contents, Failed, Manifest, Refused, check_folder, part_of
 
 DUMP: Final = "dump.sqlite3"
 WAIT: Final = 5.0  # seconds for whoever has the database open to be done
@@ -58,8 +58,7 @@ def check_dump(dump: IO[bytes]) -> None:
 def restore(dump: IO[bytes], manifest: Manifest, check_empty: Callable[[dict[str, int]], None]) -> None:
     """Puts the dump in the place of a database without rows of ours, or of none, whole or not at all."""
     path = database_path()
-    if not path.parent.is_dir():
-        raise Refused(f"{path.parent} is not a folder: make it first")
+    check_folder(path.parent)
     existed = path.exists()
     try:
         with part_of(path) as copy:
@@ -77,16 +76,18 @@ def restore(dump: IO[bytes], manifest: Manifest, check_empty: Callable[[dict[str
 @contextmanager
 def alone_with(path: Path) -> Iterator[sqlite3.Connection]:
     """The database, locked for all others until the end; Refused while another process has it open."""
-    with closing(sqlite3.connect(path, timeout=WAIT, isolation_level=None)) as database:
+    try:
+        database = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
+    except sqlite3.OperationalError as error:
+        raise Refused(f"{path}: {error}") from None
+    with closing(database):
         try:
             database.execute("PRAGMA locking_mode=EXCLUSIVE")
             database.execute("BEGIN EXCLUSIVE")
             database.execute("COMMIT")  # which keeps the lock, in this mode
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error):
-                raise Refused(f"{path}: {error}") from None
-            raise Refused(f"another process has {path} open: stop web and worker first") from None
         except sqlite3.DatabaseError as error:
+            if "locked" in str(error):
+                raise Refused(f"another process has {path} open: stop web and worker first") from None
             raise Refused(f"{path}: {error}") from None
         yield database
 
