@@ -100,10 +100,16 @@ class LocalFolder:
 
     def remove_empty_folders(self) -> None:
         """All of them, so that those of a run that was killed go too; who stores just then makes them anew."""
-        for folder, _, _ in os.walk(self.root, topdown=False):
-            if Path(folder) != self.root:
-                with suppress(OSError):  # not empty
+        gone: set[str] = set()
+        for folder, inner, names in os.walk(self.root, topdown=False):
+            if (
+                not names
+                and gone.issuperset(os.path.join(folder, name) for name in inner)
+                and Path(folder) != self.root
+            ):
+                with suppress(OSError):  # something was stored in it just now
                     Path(folder).rmdir()
+                    gone.add(folder)
 
 
 class Bucket:

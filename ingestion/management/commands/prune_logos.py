@@ -41,7 +41,7 @@ class Command(BaseCommand):
             self.stderr.write(f"{printable(key)}: {reason}")
         if options["json"]:
             self.stdout.write(json.dumps(report.as_json()))
-        else:
+        elif report.files or not report.error:
             self.tell(report, detailed=options["verbosity"] > 1)
         if report.error:
             raise CommandError(report.error, returncode=report.exit_code)
