@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
+from django_q.brokers import get_broker
 
 from ingestion import workers
 from ingestion.alerts import check_problems
@@ -52,10 +53,11 @@ class Launcher:
         self.duties: list[tuple[float, Callable[[], object]]] = [
             (5.0, lambda: disable_broken_schedules(timezone.now())),
             (10.0, lambda: workers.beat(self.worker)),
+            (5.0, free_what_the_dead_had),
             (15.0, self.ring_again),
             (15.0, self.restart_if_hung),
             (60.0, check_problems),
-            (60.0, self.end_if_outdated),
+            (15.0, self.end_if_outdated),
         ]
         self.due = [0.0] * len(self.duties)
 
@@ -167,6 +169,14 @@ class Launcher:
             log.critical("worker %s ends: %s", self.worker, self.worker.note)
             self.exit_code = 2
             self.stop.set()
+
+
+def free_what_the_dead_had() -> None:
+    """Tasks of this host whose process is gone are delivered again at once, not when their lease ends."""
+    begun = TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None).values_list("message", "pid")
+    dead = [message for message, pid in begun if not process_exists(pid)]
+    if dead:
+        get_broker().release(dead)
 
 
 def unknown_migrations() -> list[str]:

@@ -137,10 +137,11 @@ def administer(sql: str) -> None:
         connection.execute(sql)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+# Of the suite's own kind: it is run on both.
+@pytest.fixture(scope="module", params=[settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]])
 def template(request: Any, tmp_path_factory: Any) -> Iterator[str]:
     """Path or name of a filled database that each test gets a copy of."""
-    if request.param == "sqlite":
+    if request.param == "sqlite3":
         path = tmp_path_factory.mktemp("template") / "template.sqlite3"
         fill(f"sqlite:///{path}")
         with closing(sqlite3.connect(path)) as connection:
