@@ -1,5 +1,6 @@
 """System checks: every missing or malformed setting in one line each, none of them with its value."""
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -60,11 +61,28 @@ def check_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         messages.append(Warning(problem, id="trr.W001") if missing else Error(problem, id="trr.E003"))
     if settings.AWS_S3_BUCKET and bool(settings.AWS_ACCESS_KEY_ID) != bool(settings.AWS_SECRET_ACCESS_KEY):
         messages.append(Error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set", id="trr.E004"))
-    messages += [
-        Warning(f"{name} in {settings.ENV_FILE} is used by nothing", id="trr.W002")
-        for name in sorted(set(names_in_env_file(settings.ENV_FILE)) - settings.ENVIRONMENT_NAMES - OTHERS)
-    ]
+    if settings.ALERT_EMAILS and not settings.EMAIL:
+        text = "ALERT_EMAILS is set and EMAIL_URL is not: mail goes to port 25 of this machine"
+        messages.append(Warning(text, id="trr.W003"))
+    messages += [Warning(f"{name} in {settings.ENV_FILE} is used by nothing", id="trr.W002") for name in unused_names()]
     return messages
+
+
+def unused_names() -> list[str]:
+    """What the .env file sets for nobody: a slip of the pen, or of a version that is gone."""
+    return sorted(set(names_in_env_file(settings.ENV_FILE)) - settings.ENVIRONMENT_NAMES - OTHERS)
+
+
+def state_of(name: str, messages: Iterable[CheckMessage]) -> str:
+    """How a variable stands: malformed, set, missing or default; never its value. `messages`: of check_environment."""
+    texts = [message.msg for message in messages]
+    if any(
+        text.startswith(f"{name} ") and (text in settings.ENVIRONMENT_ERRORS or "malformed" in text) for text in texts
+    ):
+        return "malformed"
+    if os.environ.get(name, "").strip():
+        return "set"
+    return "missing" if any("not set" in text and re.search(rf"\b{name}\b", text) for text in texts) else "default"
 
 
 def is_redis_url(url: str) -> bool:

@@ -37,11 +37,12 @@ def secrets_pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def any_form(char: str) -> str:
-    """A pattern for a character: as it is, percent-encoded, or as JSON or Python's repr escapes it."""
-    plain = {" ": "[ +]", "/": r"\\?/", "'": r"\\?'"}.get(char, re.escape(char))
+    """A pattern for a character: as it is, percent-encoded, or escaped by JSON or Python's repr, also twice."""
     forms = ["".join(f"%{byte:02x}" for byte in char.encode(errors="surrogatepass"))]
-    if (escaped := json.dumps(char)[1:-1]) != char:
-        forms.append(re.escape(escaped))
+    escaped = {"/": r"\/", "'": r"\'"}.get(char, json.dumps(char)[1:-1])
+    if escaped != char:
+        forms.append(r"\\{1,8}" + re.escape(escaped[1:]))
+    plain = "[ +]" if char == " " else re.escape(char)
     return f"(?:(?i:{'|'.join(forms)})|{plain})"
 
 

@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import environ
 import pytest
 
 from demo import run
-from demo.run import ROOT, data_folder, environment, free_port, own_settings, write_manage
+from demo.run import FOREIGN, ROOT, data_folder, environment, free_port, own_settings, write_manage
 from demo.upstream import Upstream
 
 NOT_COPIED = shutil.ignore_patterns(".venv", ".git", ".data", ".*_cache", "__pycache__", "*.sqlite3*", "media")
@@ -34,6 +35,14 @@ def test_a_developers_own_settings_do_not_reach_the_demo(upstream: Upstream, tmp
     assert env["PATH"] == "/bin"
     assert env["no_proxy"] == "intranet,127.0.0.1,localhost"
     assert "real" not in " ".join(env.values())
+
+
+def test_no_setting_that_there_is_reaches_the_demo(upstream: Upstream, tmp_path: Path, settings: Any) -> None:
+    own = own_settings(tmp_path, upstream)
+    outer = dict.fromkeys(settings.ENVIRONMENT_NAMES - {"TRR_VERSION"}, "real")  # of what the code is, not what it does
+
+    assert "real" not in environment(outer, own).values()
+    assert set(outer) <= {*FOREIGN, *own}
 
 
 def test_two_demos_never_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.checks import run_checks
 
-from ingestion.checks import tmdb_problems
+from ingestion.checks import OTHERS, tmdb_problems
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cr3t-value"
@@ -306,3 +306,95 @@ def test_env_file_of_odd_lines_is_read(settings, tmp_path):
     assert [message for _, message in messages()] == [
         f"{name} in {env_file} is used by nothing" for name in ("OLD_NAME", "OTHER")
     ]
+
+
+def test_alerts_by_mail_without_a_server_are_warned_of(settings):
+    settings.ALERT_EMAILS, settings.EMAIL = ["ops@example.org"], {}
+
+    assert messages() == [
+        ("trr.W003", "ALERT_EMAILS is set and EMAIL_URL is not: mail goes to port 25 of this machine")
+    ]
+
+    settings.EMAIL = {"EMAIL_HOST": "mail.example.org"}
+    assert messages() == []
+
+
+# --- check_config
+
+
+def config(**environment: str) -> tuple[int, dict[str, str], list[str]]:
+    """Exit code, the state of each variable, and what else is said."""
+    code, lines = manage("check_config", **environment)
+    rows = [line.split() for line in lines if len(line.split()) == 2]
+    return code, dict(rows), [line for line in lines if len(line.split()) != 2]
+
+
+def test_check_config_of_a_complete_environment_exits_0():
+    code, states, said = config(**COMPLETE, METRICS_TOKEN=f"{SECRET}-metrics", DATABASE_URL="sqlite:////tmp/x.sqlite3")
+
+    assert (code, said) == (0, [])
+    assert {name for name, state in states.items() if state == "set"} == {
+        *("SECRET_KEY", "TMDB_API_KEY", "METRICS_TOKEN", "DATABASE_URL")
+    }
+    assert set(states.values()) == {"set", "default"}
+
+
+def test_check_config_lists_every_variable_of_the_example_file():
+    _, states, _ = config(**COMPLETE)
+
+    example = (ROOT / ".env.example").read_text()
+    ours = {line.split("=")[0] for line in example.splitlines() if "=" in line and not line.startswith("#")} - OTHERS
+    assert set(states) == ours | {"ENV_FILE", "TRR_VERSION"}
+
+
+def test_check_config_names_what_is_missing_and_exits_2():
+    code, states, said = config()
+
+    assert code == 2
+    assert {name for name, state in states.items() if state == "missing"} == {
+        *("SECRET_KEY", "TMDB_API_KEY", "TMDB_BEARER_TOKEN")
+    }
+    assert said == ["CommandError: SECRET_KEY is not set", NEITHER]
+
+
+def test_check_config_names_what_is_malformed_and_exits_2():
+    wrong = BAD_VALUES | {
+        "ALERT_EMAILS": f"{SECRET}",
+        "EMAIL_URL": f"http://user:{SECRET}@mail",
+        "ALERT_WEBHOOK_URL": f"ftp://{SECRET}",
+        "SITE_URL": "trr.example.org",
+        "LOG_FORMAT": "xml",
+        "HISTORY_DAYS": "0",
+        "TMDB_API_KEY": f"{SECRET} {SECRET}",
+    }
+
+    code, states, said = config(SECRET_KEY=SECRET, **wrong)
+
+    assert code == 2
+    assert {name for name, state in states.items() if state == "malformed"} == set(wrong)
+    assert len(said) == len(wrong)
+
+
+def test_check_config_names_half_of_a_pair_as_missing():
+    code, states, said = config(**COMPLETE, AWS_S3_BUCKET="b", AWS_ACCESS_KEY_ID=SECRET)
+
+    assert (code, states["AWS_ACCESS_KEY_ID"], states["AWS_SECRET_ACCESS_KEY"]) == (2, "set", "missing")
+    assert said == ["CommandError: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set"]
+
+
+def test_check_config_names_what_the_env_file_has_for_nothing(tmp_path):
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"SECRET_KEY={SECRET}\nTMDB_API_KEY={SECRET}\nTMDB_APIKEY={SECRET}\nOLD={SECRET}\n")
+
+    code, states, said = config(ENV_FILE=str(env_file))
+
+    assert code == 0
+    assert {name for name, state in states.items() if state == "unused"} == {"TMDB_APIKEY", "OLD"}
+    assert said == [f"{name} in {env_file} is used by nothing" for name in ("OLD", "TMDB_APIKEY")]
+
+
+def test_check_config_works_without_a_database(tmp_path):
+    code, _, said = config(**COMPLETE, DATABASE_URL=f"sqlite:///{tmp_path}/none/db.sqlite3", ALERT_EMAILS="a@b.example")
+
+    assert code == 0
+    assert said == ["ALERT_EMAILS is set and EMAIL_URL is not: mail goes to port 25 of this machine"]
