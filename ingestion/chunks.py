@@ -97,6 +97,11 @@ class Claim:
         rest = {"status": Status.WAITING, "attempts": F("attempts") - 1, "heartbeat_at": None}
         self.write(**rest, requests=self.requests(requests))
 
+    def put_back(self) -> None:
+        """... after a failure that may be the chunk's own doing: the attempt counts."""
+        mine = SyncChunk.objects.filter(pk=self.chunk.pk, status=Status.RUNNING, attempts=self.chunk.attempts)
+        mine.update(status=Status.WAITING, heartbeat_at=None)
+
     def requests(self, made: int) -> Combinable:
         """The row's count and what was made since."""
         new, self.counted = made - self.counted, made

@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Max, Q
 from django.utils import timezone
 from django_q.tasks import async_task
@@ -53,7 +53,8 @@ TASK = "ingestion.tasks.work_on"
 CHUNK = 100  # shows
 BELLS = 8  # messages for one run at most: as many workers take part
 SLICE = 15.0  # seconds after which a worker lets others have a turn, between two chunks
-RING_AGAIN = timedelta(seconds=60)  # without a sign of life of a run
+DATABASE_PATIENCE = 60.0  # seconds to wait for one that restarts
+RING_AGAIN = timedelta(seconds=20)  # without a sign of life of a run
 FAILURES_TOLD = 20  # in the result of a task; the run's row has all
 HELD_BACK = "held back: it would lose values, like too many others"
 Status = SyncRun.Status
@@ -170,9 +171,23 @@ def begin(run_id: int) -> bool:
 
 
 def do_chunk(claim: Claim) -> None:
-    """Does what is left of a chunk. A database that fails raises: the chunk is then claimed again by another."""
+    """Does what is left of a chunk. When the database fails, and is back soon, the rest is left to whoever is next."""
     options = Options.of_json(claim.run.row.options)
     work = plan_of(claim, options) if claim.chunk.number == PLAN else ChunkWork(claim, options)
+    try:
+        do_work(work, claim)
+        save_traffic(work.client.traffic())
+        settle_claim(claim, work)
+    except RunLost as error:
+        log.warning("%s; this worker leaves it", error)
+    except DatabaseError as error:
+        log.warning("the database failed in %s (%s)", claim.chunk, type(error).__name__)
+        if not database_is_back():
+            raise
+        claim.put_back()
+
+
+def do_work(work: ShowWork, claim: Claim) -> None:
     try:
         with quick_thread_switches():
             if isinstance(work, ShowSync):
@@ -183,26 +198,32 @@ def do_chunk(claim: Claim) -> None:
         work.refuse(error)
     except Stopped:
         pass
-    except RunLost as error:
-        log.warning("%s; this worker leaves it", error)
-        return
     finally:
         work.close()
-        save_traffic(work.client.traffic())
-    settle_claim(claim, work)
+
+
+def database_is_back() -> bool:
+    """Waits for a database that restarts; whether it answers again."""
+    until = time.monotonic() + DATABASE_PATIENCE
+    while time.monotonic() < until:
+        connection.close()
+        try:
+            connection.ensure_connection()
+        except DatabaseError:
+            time.sleep(1.0)
+        else:
+            return True
+    return False
 
 
 def settle_claim(claim: Claim, work: ShowWork) -> None:
     requests, report = work.client.requests_made, work.report
-    try:
-        if not report.error:
-            claim.finish(requests, report.counts)
-            return
-        if report.error != claim.ending:
-            end_run(claim.run.id, report.error)
-        claim.give_back(requests)
-    except RunLost as error:
-        log.warning("%s; this worker leaves it", error)
+    if not report.error:
+        claim.finish(requests, report.counts)
+        return
+    if report.error != claim.ending:
+        end_run(claim.run.id, report.error)
+    claim.give_back(requests)
 
 
 def plan_of(claim: Claim, options: Options) -> ShowSync:

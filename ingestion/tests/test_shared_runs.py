@@ -227,13 +227,14 @@ def test_plan_that_was_cut_off_after_the_chunks_were_made_makes_no_second_ones(u
     assert (SyncRun.objects.get().done, SyncRun.objects.get().status) == (7, "succeeded")
 
 
-def test_database_that_fails_leaves_the_chunk_to_the_next(upstream, monkeypatch):
+def lost(*args, **options):
+    raise OperationalError("the connection is lost")
+
+
+def test_database_that_is_gone_leaves_the_chunk_to_the_next_worker(upstream, monkeypatch):
     world(upstream, 3)
     run_id = planned()
-
-    def lost(*args, **options):
-        raise OperationalError("the connection is lost")
-
+    monkeypatch.setattr(shared_runs, "DATABASE_PATIENCE", 0)
     with monkeypatch.context() as patch:
         patch.setattr("ingestion.shared_runs.save_shows", lost)
         with pytest.raises(OperationalError):
@@ -244,6 +245,23 @@ def test_database_that_fails_leaves_the_chunk_to_the_next(upstream, monkeypatch)
     work_on(run_id)
 
     assert (SyncRun.objects.get().status, SyncRun.objects.get().done) == ("succeeded", 3)
+
+
+def test_database_that_is_back_soon_costs_an_attempt_and_no_show(upstream, monkeypatch):
+    world(upstream, 3)
+    run_id = planned()
+    monkeypatch.setattr(shared_runs, "database_is_back", lambda: True)
+    real, failures = shared_runs.save_shows, iter([True])
+
+    def lost_once(*args, **options):
+        return lost() if next(failures, False) else real(*args, **options)
+
+    monkeypatch.setattr(shared_runs, "save_shows", lost_once)
+
+    work_on(run_id)
+
+    assert (SyncRun.objects.get().status, SyncRun.objects.get().done) == ("succeeded", 3)
+    assert SyncChunk.objects.get(number=1).attempts == 2
 
 
 def test_run_that_gives_no_sign_of_life_is_rung_for_again(django_capture_on_commit_callbacks):

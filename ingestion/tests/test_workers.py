@@ -449,7 +449,7 @@ def test_run_survives_a_postgresql_that_cuts_every_connection_in_its_middle(stac
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
         gated.gate.set()
-        time.sleep(4)
+        time.sleep(2)
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
     wait_until(lambda: run_row(stack.database)[0] == "succeeded")
