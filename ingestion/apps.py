@@ -13,8 +13,10 @@ class IngestionConfig(AppConfig):
             attempts,
             checks,  # noqa: F401  registers the system checks
             shared_runs,
+            task_results,
         )
 
         sync_queue.requests.append(shared_runs.request_sync)
         pre_execute.connect(attempts.on_begin)
         post_execute_in_worker.connect(attempts.on_end)
+        post_execute_in_worker.connect(task_results.mask_result)

@@ -7,15 +7,21 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from multiprocessing import Queue, Value
 from urllib.parse import quote, quote_plus
 
 import pytest
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from django.utils import timezone
+from django_q.worker import worker
 
 from catalog.models import Show
 from demo.upstream import Reply, Upstream
-from ingestion.models import SyncFailure, SyncRun
+from ingestion import health
+from ingestion.alerts import check_problems
+from ingestion.models import Problem, SyncFailure, SyncRun
 from ingestion.sources.http import HttpClient, UpstreamError
 from ingestion.sources.tmdb import ApiKeyAuth, BearerAuth, TmdbClient, decode_json
 from ingestion.tests.test_http import raw_server
@@ -282,4 +288,83 @@ def test_run_with_a_refused_key_says_so_without_it(settings, upstream, logged, c
     assert upstream.count() == 1
     texts = [text for _, text in rows_of_every_table()]
     for text in (*texts, str(caught.value), *capfd.readouterr(), logged()):
+        assert not told(text)
+
+
+# Tasks, alerts and pages
+
+
+def fail_with_the_password() -> None:
+    try:
+        raise OperationalError(f'connection failed: FATAL: "postgres://trr:{quote(KEY, safe="")}@db/trr"')
+    except OperationalError as error:
+        raise RuntimeError(f"password {KEY}") from error
+
+
+@pytest.mark.django_db
+def test_a_task_that_fails_keeps_its_reason_without_the_password():
+    tasks, results = Queue(), Queue()
+    task = {"id": "1" * 32, "name": "t", "func": f"{__name__}.fail_with_the_password", "args": (), "kwargs": {}}
+    tasks.put(task | {"started": timezone.now()})
+    tasks.put("STOP")
+
+    worker(tasks, results, Value("f", -1))
+
+    done = results.get(timeout=10)
+    assert not done["success"]
+    assert done["result"].startswith(f"password {MASK} : Traceback")
+    assert "OperationalError" in done["result"]
+    assert not told(done["result"])
+    for queue in (tasks, results):
+        queue.close()
+        queue.join_thread()
+
+
+PAGES = (
+    *("/", "/health", "/health/ready", "/metrics", "/api/v1/shows", "/api/v1/changes", "/admin/"),
+    *(f"/admin/{name}/" for name in ("ingestion/syncrun", "ingestion/problem", "ingestion/syncstate")),
+    *(f"/admin/{name}/" for name in ("django_q/failure", "django_q/success", "django_q/schedule", "django_q/ormq")),
+)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_all_that_can_go_wrong_no_secret_is_in_a_log_row_answer_or_page(
+    settings, upstream, logged, capfd, monkeypatch, admin_client
+):
+    with socket.socket() as taken:  # nobody listens on it
+        taken.bind(("127.0.0.1", 0))
+        settings.EMAIL_HOST, settings.EMAIL_PORT = taken.getsockname()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "trr", KEY
+        settings.ALERT_EMAILS = ["ops@example.org"]
+        settings.ALERT_WEBHOOK_URL = f"http://127.0.0.1:{settings.EMAIL_PORT}/services/{KEY}?token={quote_plus(KEY)}"
+        settings.SITE_URL, settings.METRICS_TOKEN, settings.TMDB_API_KEY = "http://127.0.0.1", KEY, KEY
+        monkeypatch.setattr(health, "LOOKS", health.make_looks())
+        upstream.key = KEY
+        for number, answer in FAILING.items():
+            upstream.always(f"/3/tv/{number}", answer)
+            Show.objects.create(name=f"Show {number}", tmdb_id=number)
+
+        with pytest.raises(CommandError):
+            call_command("sync_shows", stdout=io.StringIO(), stderr=io.StringIO())
+        problems = check_problems()
+        upstream.key = "another"
+        with pytest.raises(CommandError):
+            call_command("sync_shows", "--force", stdout=io.StringIO(), stderr=io.StringIO())
+        check_problems()
+        answers = {path: admin_client.get(path, follow=True) for path in PAGES}
+        answers |= {
+            path: admin_client.get(path, follow=True)
+            for row in (SyncRun.objects.first(), SyncRun.objects.last(), Problem.objects.first())
+            for path in (f"/admin/{row._meta.app_label}/{row._meta.model_name}/{row.pk}/change/",)
+        }
+
+    assert [problem.key for problem in problems] == ["run:sync_shows"]
+    errors = Problem.objects.get().telling_error
+    assert ("mail: " in errors, "webhook: " in errors) == (True, True)
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
+    assert "HTTP 500" in answers[f"/admin/ingestion/syncrun/{SyncRun.objects.last().pk}/change/"].content.decode()
+    assert [path for path, answer in answers.items() if told(answer.content.decode())] == []
+    assert [table for table, text in rows_of_every_table() if told(text)] == []
+    for text in (*capfd.readouterr(), logged()):
         assert not told(text)
