@@ -29,6 +29,7 @@ from ingestion.selection import Due
 from ingestion.workers import STOPPING, worker_is_stopping
 
 Status = SyncChunk.Status
+CHUNK = 100  # shows
 MAX_ATTEMPTS = 3  # of a chunk, each of which killed its worker or met a database that failed
 DEAD_AFTER = timedelta(seconds=30)  # without a beat of the worker that has it
 PLAN = 0  # the number of the chunk that chooses the shows and makes the others

@@ -24,11 +24,11 @@ from django_q.brokers import get_broker
 
 from ingestion import workers
 from ingestion.alerts import check_problems
+from ingestion.bells import ring_again
 from ingestion.models import TaskAttempt, Worker
 from ingestion.queue import queue_depth
 from ingestion.runs import process_exists
 from ingestion.schedules import disable_broken_schedules
-from ingestion.shared_runs import ring_again
 
 log = logging.getLogger(__name__)
 

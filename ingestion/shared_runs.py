@@ -8,21 +8,17 @@ delivered twice does no harm, and one that is lost is rung again (`ring_again`):
 import logging
 import time
 from collections.abc import Iterable
-from datetime import timedelta
-from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.models import Max, Q
 from django.utils import timezone
-from django_q.tasks import async_task
 
-from catalog.changes import Author
-from catalog.models import Show
+from ingestion.bells import ring
 from ingestion.chunks import (
+    CHUNK,
     PLAN,
     Claim,
     add_chunks,
@@ -30,33 +26,28 @@ from ingestion.chunks import (
     due_of,
     end_run,
     ending_of,
-    is_abandoned,
-    tally,
 )
 from ingestion.fetching import quick_thread_switches
-from ingestion.models import Stage, SyncChunk, SyncRun
+from ingestion.models import SyncChunk, SyncRun
 from ingestion.options import Options
-from ingestion.outcomes import Batch, Fetched, Outcome
+from ingestion.outcomes import Batch, Fetched
 from ingestion.persist import save_shows
 from ingestion.report import COUNTED, Reporter
-from ingestion.runs import Run, RunLost, cancelled_words, close_if_dead, here, start_run
+from ingestion.run_ends import close_if_complete
+from ingestion.runs import Run, RunLost, close_if_dead, here, start_run
 from ingestion.selection import jobs
 from ingestion.sources.http import KeyRefused, Stopped
 from ingestion.sync import ShowSync
 from ingestion.traffic import save_traffic
-from ingestion.work import BATCH, ShowWork
+from ingestion.work import ShowWork
 from ingestion.workers import worker_is_stopping
 
 log = logging.getLogger(__name__)
 
-TASK = "ingestion.tasks.work_on"
-CHUNK = 100  # shows
 BELLS = 8  # messages for one run at most: as many workers take part
 SLICE = 15.0  # seconds after which a worker lets others have a turn, between two chunks
 DATABASE_PATIENCE = 60.0  # seconds to wait for one that restarts
-RING_AGAIN = timedelta(seconds=20)  # without a sign of life of a run
 FAILURES_TOLD = 20  # in the result of a task; the run's row has all
-HELD_BACK = "held back: it would lose values, like too many others"
 Status = SyncRun.Status
 
 
@@ -128,11 +119,6 @@ def start_shared(options: Options, kind: str, user: User | None = None) -> Run:
         run = start_run(kind, options.as_json(), user, shared=True)
         SyncChunk.objects.create(run_id=run.id, number=PLAN)
     return run
-
-
-def ring(run_id: int, times: int = 1) -> None:
-    for _ in range(times):
-        transaction.on_commit(partial(async_task, TASK, run_id, group=f"run {run_id}"))
 
 
 def work_on(run_id: int) -> dict[str, Any]:
@@ -242,84 +228,6 @@ def plan(trip: ShowSync, claim: Claim) -> None:
             ring(claim.run.id, min(count, BELLS) - 1)
     trip.mirror_pending()
     trip.work(iter(()))
-
-
-def close_if_complete(run_id: int) -> None:
-    """Ends a run of which nothing is left, or that has to end and on which nobody works any more."""
-    with transaction.atomic():
-        run = SyncRun.objects.select_for_update().filter(pk=run_id, status=Status.RUNNING, shared=True).first()
-        if run is None:
-            return
-        ending = run.error or cancelled_words(run_id)
-        unfinished = list(run.chunks.filter(status__in=("waiting", "running")).defer("work", "held"))
-        if ending:
-            unfinished = [chunk for chunk in unfinished if chunk.status == "running" and not is_abandoned(chunk)]
-        if unfinished:
-            return
-        totals = tally(run_id)
-        if not ending and (held := held_of(run)):
-            verdict = totals.verdict(final=True)
-            if not verdict:
-                settle(run, held)
-                return
-            ending, run.tripped = verdict, True
-            fail_held(run, held)
-            totals = tally(run_id)
-        finish(run, ending)
-
-
-def held_of(run: SyncRun) -> list[list[Any]]:
-    """What was held back and waits for the verdict; none once it is being settled."""
-    chunks = list(run.chunks.values_list("settles", "held"))
-    return [] if any(settles for settles, _ in chunks) else [item for _, held in chunks for item in held]
-
-
-def settle(run: SyncRun, held: list[list[Any]]) -> None:
-    """Has the shows that would lose something, which are few, fetched once more and saved."""
-    last = run.chunks.aggregate(last=Max("number"))["last"]
-    add_chunks(run.pk, due_of(held), CHUNK, first=last + 1, settles=True)
-    ring(run.pk)
-
-
-def fail_held(run: SyncRun, held: list[list[Any]]) -> None:
-    """None of them is saved; each is a failure of the run, and due again."""
-    number = run.chunks.aggregate(last=Max("number"))["last"] + 1
-    mine = {"status": SyncChunk.Status.RUNNING, "attempts": 1, "heartbeat_at": timezone.now(), "settles": True}
-    claim = Claim(SyncChunk.objects.create(run=run, number=number, work=held, **mine))
-    for start in range(0, len(held), BATCH):
-        claim.record(save_shows(held_back(held[start : start + BATCH]), Author(run_id=run.pk)))
-    claim.finish(0, {})
-
-
-def held_back(items: list[list[Any]]) -> list[Fetched]:
-    """What a show is told by that was fetched and may not be saved."""
-    now, stages = timezone.now(), {UUID(show_id): frozenset(map(Stage, names)) for show_id, names, _ in items}
-    shows = Show.all_objects.filter(pk__in=stages).values_list("pk", "name", "tmdb_id", "imdb_id")
-    return [
-        Fetched(pk, name, tmdb_id, imdb_id, stages[pk], now, problem=Outcome.FAILED, reason=HELD_BACK)
-        for pk, name, tmdb_id, imdb_id in shows
-    ]
-
-
-def finish(run: SyncRun, ending: str) -> None:
-    if run.cancel_asked_at is not None:
-        status = Status.CANCELLED
-    elif ending:
-        status = Status.STOPPED
-    else:
-        status = Status.FAILED if run.failures.exists() else Status.SUCCEEDED
-    Run(run).finish(status, error=ending, tripped=run.tripped)
-
-
-def ring_again() -> int:
-    """Rings for runs that give no sign of life: their message was lost, or their worker; how many."""
-    now = timezone.now()
-    silent = Q(heartbeat_at__lt=now - RING_AGAIN) | Q(heartbeat_at__gt=now + RING_AGAIN)
-    waiting = SyncRun.objects.filter(silent, shared=True, status__in=(Status.QUEUED, Status.RUNNING))
-    run_ids = list(waiting.values_list("pk", flat=True))
-    for run_id in run_ids:
-        ring(run_id)
-    return len(run_ids)
 
 
 def summary(run_id: int) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
-from ingestion import shared_runs
+from ingestion import prune_logos as logos
+from ingestion import retention, shared_runs
 from ingestion.models import Stage
 from ingestion.options import Options
 from ingestion.runs import AlreadyRunning
@@ -39,6 +40,16 @@ def sync_tmdb_entities() -> dict[str, Any]:
 def sync_stage(kind: str, stage: Stage) -> dict[str, Any]:
     options = Options(stages=frozenset({stage}))
     return unless_running(lambda: shared_runs.work_on(shared_runs.start_shared(options, kind).id))
+
+
+def prune_logos() -> dict[str, Any]:
+    """Deletes the stored logos that no row names."""
+    return unless_running(lambda: logos.prune_logos(delete=True).as_json())
+
+
+def prune_history() -> dict[str, Any]:
+    """Drops what is no longer kept: changes, runs, done tasks, raw replies."""
+    return unless_running(lambda: retention.prune_history().as_json())
 
 
 def unless_running(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:

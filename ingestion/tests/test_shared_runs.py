@@ -17,13 +17,15 @@ from hypothesis import strategies as st
 from catalog.models import Show
 from demo.upstream import Reply
 from ingestion import chunks, shared_runs, tasks
+from ingestion.bells import ring_again
 from ingestion.chunks import add_chunks, claim_chunk, due_of
 from ingestion.fetching import fetch_job
 from ingestion.models import Stage, SyncChunk, SyncFailure, SyncRun, SyncState, UpstreamTraffic, Worker
 from ingestion.options import Options
+from ingestion.run_ends import HELD_BACK, close_if_complete
 from ingestion.runs import AlreadyRunning, RunLost, cancel, start_run
 from ingestion.selection import Due, jobs
-from ingestion.shared_runs import kind_of, request_run, retry_failed, ring_again, start_shared, work_on
+from ingestion.shared_runs import kind_of, request_run, retry_failed, start_shared, work_on
 from ingestion.sources.tmdb import TmdbClient
 
 from .worlds import FIRST_ID, world
@@ -99,7 +101,7 @@ def test_several_workers_do_each_show_once(upstream):
     assert claims[3] is None
     for claim in claims[2::-1]:
         shared_runs.do_chunk(claim)
-        shared_runs.close_if_complete(run_id)
+        close_if_complete(run_id)
 
     assert SyncRun.objects.get().status == "succeeded"
     assert Counter(request.path for request in upstream.requests if "/3/tv/1" in request.path).most_common(1)[0][1] == 1
@@ -323,7 +325,7 @@ def test_worker_hears_of_the_cancel_in_the_middle_of_a_chunk(upstream, django_us
 
     claim.record = record_and_cancel
     shared_runs.do_chunk(claim)
-    shared_runs.close_if_complete(run_id)
+    close_if_complete(run_id)
 
     run = SyncRun.objects.get()
     assert run.status == "cancelled"
@@ -381,7 +383,7 @@ def test_guard_sees_all_chunks_together(upstream, monkeypatch):
     assert "8 of the 20 shows seen would lose their watch_providers" in run.error
     assert run.counts["failed"] == 8
     assert all(show.watch_providers.count() == 2 for show in shows)
-    assert set(SyncFailure.objects.values_list("reason", flat=True)) == {shared_runs.HELD_BACK}
+    assert set(SyncFailure.objects.values_list("reason", flat=True)) == {HELD_BACK}
 
 
 def test_few_that_lose_something_are_saved_at_the_end(upstream):
