@@ -1,5 +1,6 @@
 """The figures of the dashboard about the syncs: the last run of each job, and how old the data of each stage is."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +18,8 @@ JOB = Case(When(kind__startswith=f"{PICKED} ", then=Value(PICKED)), default=F("k
 # Jobs that bring data from upstream; others (an import, a revert) are no run of a stage.
 KINDS = ("sync_shows", "resolve_tmdb_ids", "backfill_tmdb_details", "sync_tmdb_entities", "sync_watch_providers")
 RUNS_LOOKED_AT = 200
-PART_ONLY = ["show_ids", "tmdb_ids", "imdb_ids", "limit"]  # options of a run that did not go for all shows
+PART_ONLY = ["show_ids", "tmdb_ids", "imdb_ids", "limit", "retry_of"]  # of a run that did not go for all shows
+TONES: Mapping[str, str] = {SyncRun.Status.SUCCEEDED: "good", SyncRun.Status.CANCELLED: "warn"}
 
 STAGE_TITLES = {
     Stage.RESOLVE: "Matches with TMDb",
@@ -39,16 +41,35 @@ def verdict_of(run: SyncRun, now: datetime) -> Verdict:
     if run.status == SyncRun.Status.RUNNING:
         if now - run.heartbeat_at > STALE_AFTER:
             return Verdict("no sign of life", "bad")
-        return Verdict("running", "")
-    return Verdict(run.get_status_display().lower(), "good" if run.status == SyncRun.Status.SUCCEEDED else "bad")
+        return Verdict("running", "") if run.cancel_asked_at is None else Verdict("being cancelled", "warn")
+    if run.status == SyncRun.Status.QUEUED:
+        return Verdict(run.get_status_display(), "warn" if now - run.started_at > settings.ALERT_QUEUE_WAIT else "")
+    return Verdict(run.get_status_display().lower(), TONES.get(run.status, "bad"))
 
 
-def last_runs() -> list[Any]:
-    """The newest run of each job, the latest first, with its `job` and number of `failed` items."""
+def recent_runs() -> list[Any]:
+    """All that the dashboard tells of runs, in one query, the latest first: the newest run of each job, and the newest
+    ones over all shows. Each has its `job` and number of `failed` items."""
     newest = SyncRun.objects.order_by().annotate(job=JOB).values("job").annotate(newest=Max("pk")).values("newest")
+    over_all = SyncRun.objects.filter(kind__in=KINDS).exclude(options__has_any_keys=PART_ONLY).order_by("-pk")
     failed = SyncFailure.objects.filter(run=OuterRef("pk")).order_by().values("run").annotate(n=Count("pk")).values("n")
-    runs: QuerySet[Any] = SyncRun.objects.filter(pk__in=newest).select_related("started_by")
+    told = Q(pk__in=newest) | Q(pk__in=over_all.values("pk")[:RUNS_LOOKED_AT])
+    runs: QuerySet[Any] = SyncRun.objects.filter(told).select_related("started_by")
     return list(runs.annotate(job=JOB, failed=Coalesce(Subquery(failed), 0)).order_by("-pk"))
+
+
+def last_runs(recent: Sequence[Any]) -> list[Any]:
+    """The newest of each job."""
+    newest: dict[str, Any] = {}
+    for run in recent:
+        newest.setdefault(run.job, run)
+    return list(newest.values())
+
+
+def runs_over_all(recent: Sequence[Any]) -> list[Any]:
+    """Those that went for all shows; one that waits has not gone for any."""
+    jobs = [run for run in recent if run.kind in KINDS and run.status != SyncRun.Status.QUEUED]
+    return [run for run in jobs if not set(PART_ONLY) & set(run.options)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +98,9 @@ class StageState:
         return min(99, max(1, round(100 * self.stale / self.shows)))
 
 
-def stage_states(now: datetime) -> list[StageState]:
+def stage_states(now: datetime, recent: Sequence[Any]) -> list[StageState]:
     """Each stage in the order of a run. Fresh is a show whose last success is within the stage's age, and stands."""
-    runs, states = runs_over_all(), states_by_stage(now)
+    runs, states = runs_over_all(recent), states_by_stage(now)
     shows = next(iter(states.values()))["shows"] if states else Show.objects.count()
     return [
         StageState(
@@ -114,13 +135,6 @@ def in_words(age: timedelta) -> str:
     hours = int(age.total_seconds() // 3600)
     number, unit = (hours, "hour") if hours < 48 else (hours // 24, "day")
     return f"{number} {unit}{'' if number == 1 else 's'}"
-
-
-def runs_over_all() -> list[SyncRun]:
-    """The newest runs that went for all shows."""
-    runs = SyncRun.objects.only("kind", "status", "options", "started_at", "heartbeat_at")
-    over_all = runs.filter(kind__in=KINDS).exclude(options__has_any_keys=PART_ONLY)
-    return list(over_all.order_by("-pk")[:RUNS_LOOKED_AT])
 
 
 def stages_of(run: SyncRun) -> list[str]:

@@ -108,7 +108,7 @@ class SyncRun(models.Model):
         permissions = (("cancel_syncrun", "Can cancel a run"),)
 
     def __str__(self) -> str:
-        return f"run {self.pk}: {self.kind}, {self.status}"
+        return f"run {self.pk}: {self.kind}"
 
 
 class SyncChunk(models.Model):

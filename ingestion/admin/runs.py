@@ -1,34 +1,33 @@
-"""The ledger in admin: read-only, as it is the record of what happened; and the button that starts a sync."""
+"""The runs in admin: read-only, as they are the record of what happened. See run_page, and run_actions."""
 
-import json
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.contrib import admin
+from django.db.models import Case, Count, OuterRef, QuerySet, Subquery, Value, When
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
-from django.views.decorators.http import require_POST
+from django.utils.text import Truncator, capfirst
+from django.views.decorators.http import require_GET, require_POST
 from unfold.admin import TabularInline
 
+from catalog.admin.paginator import BoundedPaginator
 from catalog.admin.read_only import ReadOnlyAdmin
-from catalog.admin.text import badge, queued_run
-from catalog.models import Change
+from catalog.admin.text import badge
 from catalog.revert_scope import is_running
-from catalog.sync_queue import queue_sync
-from ingestion.admin.panels import GRADES
-from ingestion.models import ResolutionCandidate, SyncFailure, SyncRun, SyncState
-from ingestion.report import COUNTED
-from ingestion.runs import close_if_dead, describe
+from ingestion.admin import dashboard, run_actions
+from ingestion.admin import run_words as words
+from ingestion.admin.run_page import SYNC, VIEW, alike, page_context, run_of, still_runs
+from ingestion.dashboard import JOB, verdict_of
+from ingestion.models import SyncChunk, SyncFailure, SyncRun
+from ingestion.progress import OPEN
 
-KIND = "sync_shows"  # a run of all that is due
-RUN_GRADES: Mapping[str, str] = {"succeeded": "good", "running": "", "failed": "bad", "stopped": "bad"}
+LONGEST_ERROR = 120  # characters in the list
+
+is_running.append(still_runs)  # what goes on is not reverted
 
 
 def show_link(show: Any) -> SafeString:
@@ -37,15 +36,6 @@ def show_link(show: Any) -> SafeString:
         return format_html("{} (in the trash)", show)
     url = reverse("admin:catalog_show_change", args=(show.pk,))
     return format_html('<span class="desk"><a href="{}">{}</a></span>', url, show)
-
-
-def in_words(seconds: float) -> str:
-    """`2 h 5 min`, `3 min 20 s`, `4 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 class SyncFailureInline(TabularInline):
@@ -61,7 +51,8 @@ class SyncFailureInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SyncFailure]:
         failures: QuerySet[SyncFailure] = super().get_queryset(request)
-        return failures.select_related("show").only("run_id", "item", "reason", "show__name", "show__deleted_at")
+        rows = failures.select_related("show").only("run_id", "item", "reason", "show__name", "show__deleted_at")
+        return alike(request, rows)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -76,64 +67,72 @@ class SyncFailureInline(TabularInline):
         return format_html("{}: {}", show_link(failure.show), failure.item)
 
 
+class JobFilter(admin.SimpleListFilter):
+    """By job: runs of shows that somebody picked are one, though each selection is a kind of its own."""
+
+    title = "job"
+    parameter_name = "job"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        jobs = SyncRun.objects.order_by().annotate(job=JOB).values_list("job", flat=True).distinct()
+        return [(job, job) for job in sorted(jobs)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[SyncRun]) -> QuerySet[SyncRun]:
+        return queryset.annotate(job=JOB).filter(job=self.value()) if self.value() else queryset
+
+
 @admin.register(SyncRun)
 class SyncRunAdmin(ReadOnlyAdmin):
-    list_display = ("number", "kind", "state", "started", "duration", "who", "progress", "figures", "error")
+    list_display = (
+        *("number", "job", "state", "started", "duration", "who", "progress", "workers", "figures", "why"),
+        *("requests_made", "code"),
+    )
     list_display_links = ("number",)
-    list_filter = ("status", "kind")
+    list_filter = ("status", JobFilter)
+    list_per_page = 50
     list_select_related = ("started_by",)
-    list_before_template = "ingestion/sync_all.html"
-    change_form_outer_before_template = "ingestion/run_links.html"
+    paginator = BoundedPaginator
+    list_before_template = "ingestion/run_list.html"
+    change_form_outer_before_template = "ingestion/run_page.html"
     inlines = (SyncFailureInline,)
-    fields = (
-        ("state", "kind", "who"),
-        ("started_at", "finished_at", "duration"),
-        ("progress", "requests"),
-        "figures",
-        "asked",
-        "error",
-        ("host", "pid", "heartbeat_at"),
-        "changes_until",
-    )
-    readonly_fields = (
-        *("state", "kind", "who", "started_at", "finished_at", "duration", "progress", "requests"),
-        *("figures", "asked", "error", "host", "pid", "heartbeat_at", "changes_until"),
-    )
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.sync_all))
-        return [path("sync-all/", view, name="ingestion_syncrun_sync_all"), *super().get_urls()]
+        view = self.admin_site.admin_view
+        return [
+            path("sync-all/", view(require_POST(run_actions.sync_all)), name="ingestion_syncrun_sync_all"),
+            path("queue/", view(require_GET(dashboard.queue)), name="ingestion_syncrun_queue"),
+            path("figures/", view(require_GET(run_actions.tell_figures)), name="ingestion_syncrun_figures"),
+            path("<int:run_id>/cancel/", view(partial(run_actions.cancel_run, self)), name="ingestion_syncrun_cancel"),
+            path("<int:run_id>/retry/", view(require_POST(run_actions.retry_run)), name="ingestion_syncrun_retry"),
+            *super().get_urls(),
+        ]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """None: the page's own template says all of it."""
+        return []
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """What waits or goes on stands first."""
+        return (Case(When(status__in=OPEN, then=Value(0)), default=Value(1)).asc(), "-pk")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SyncRun]:
+        at_work = SyncChunk.objects.filter(run=OuterRef("pk"), status=SyncChunk.Status.RUNNING)
+        count = at_work.order_by().values("run").annotate(n=Count("pk")).values("n")
+        runs: QuerySet[SyncRun] = super().get_queryset(request)
+        return runs.annotate(at_work=Subquery(count))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        context = {**(extra_context or {}), "may_sync_all": self.may_sync_all(request)}
-        page: HttpResponse = super().changelist_view(request, context)
+        may_sync = request.user.has_perms((SYNC, VIEW))
+        page: HttpResponse = super().changelist_view(request, {**(extra_context or {}), "may_sync_all": may_sync})
         return page
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        links = (
-            {"run_links": run_links(request, int(object_id))} if object_id.isascii() and object_id.isdecimal() else {}
-        )
-        page: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **links})
+        run = run_of(object_id) if self.has_view_permission(request) else None
+        told = {"title": f"Run {run.pk}", "subtitle": None, **page_context(request, run)} if run else {}
+        page: HttpResponse = super().change_view(request, object_id, form_url, {**(extra_context or {}), **told})
         return page
-
-    # --- the button
-
-    def may_sync_all(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("catalog.sync_show") and self.has_view_permission(request)
-
-    def sync_all(self, request: HttpRequest) -> HttpResponse:
-        """Queues a sync of all that is due; says so when one is going on."""
-        if not self.may_sync_all(request):
-            raise PermissionDenied
-        running = SyncRun.objects.filter(kind=KIND, status=SyncRun.Status.RUNNING).select_related("started_by").first()
-        if running is not None and not close_if_dead(running):
-            messages.warning(request, f"Nothing was queued: {describe(running)}.")
-        else:
-            run_id = queue_sync(request.user.pk)
-            messages.success(request, queued_run(request.user, run_id, "all that is due"))
-        return redirect("admin:ingestion_syncrun_changelist")
 
     # --- columns
 
@@ -141,9 +140,15 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def number(self, run: SyncRun) -> int:
         return run.pk
 
+    @admin.display(description="job", ordering="kind")
+    def job(self, run: SyncRun) -> str:
+        return words.job(run)
+
     @admin.display(description="status", ordering="status")
     def state(self, run: SyncRun) -> str:
-        return badge(capfirst(run.get_status_display()), RUN_GRADES.get(run.status, "warn"))
+        verdict = verdict_of(run, timezone.now())
+        tripped = badge("Guard tripped", "bad") if run.tripped else ""
+        return format_html("{}{} {}", words.open_mark(run), badge(capfirst(verdict.text), verdict.tone), tripped)
 
     @admin.display(description="started (UTC)", ordering="started_at")
     def started(self, run: SyncRun) -> str:
@@ -151,83 +156,34 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="took")
     def duration(self, run: SyncRun) -> str:
-        end = run.finished_at or (timezone.now() if run.status == SyncRun.Status.RUNNING else run.heartbeat_at)
-        return in_words(max((end - run.started_at).total_seconds(), 0))
+        return words.live(run, "took", words.duration(run, timezone.now()))
 
     @admin.display(description="started by")
     def who(self, run: SyncRun) -> str:
-        return run.started_by.get_username() if run.started_by else "a command or schedule"
+        return words.who(run)
 
     @admin.display(description="done")
     def progress(self, run: SyncRun) -> str:
-        return f"{run.done} of {run.total}" if run.total is not None else str(run.done)
+        done = words.live(run, "progress", words.progress(run))
+        return format_html("{} {}", done, words.live(run, "left", words.left(run))) if run.status in OPEN else done
 
     @admin.display(description="counts")
     def figures(self, run: SyncRun) -> str:
-        """In the order of a report: PostgreSQL keeps the keys of JSON in one of its own."""
-        order = {name: place for place, name in enumerate(COUNTED)}
-        names = sorted(run.counts, key=lambda name: (order.get(name, len(order)), name))
-        return ", ".join(f"{run.counts[name]} {name}" for name in names if run.counts[name])
+        return words.live(run, "counts", words.figures(run))
 
-    @admin.display(description="options")
-    def asked(self, run: SyncRun) -> str:
-        lines = ((name, json.dumps(value, ensure_ascii=False)) for name, value in run.options.items())
-        return format_html_join(SafeString("<br>"), "{}: {}", lines) or "none: the usual ones"
+    @admin.display(description="requests", ordering="requests")
+    def requests_made(self, run: SyncRun) -> str:
+        return words.live(run, "requests", f"{run.requests:,}")
 
+    @admin.display(description="workers")
+    def workers(self, run: Any) -> str:
+        """How many work on a run that they share."""
+        return str(run.at_work or 0) if run.shared and run.status == SyncRun.Status.RUNNING else ""
 
-def still_runs(run_id: int) -> bool:
-    run = SyncRun.objects.filter(pk=run_id, status=SyncRun.Status.RUNNING).first()
-    return run is not None and not close_if_dead(run)
+    @admin.display(description="version")
+    def code(self, run: SyncRun) -> str:
+        return run.version
 
-
-is_running.append(still_runs)  # what goes on is not reverted
-
-
-def run_links(request: HttpRequest, run_id: int) -> list[dict[str, str]]:
-    """Where a run's page leads: to the changes it made, and to their revert for those who may."""
-    if run_id >= 2**63:
-        return []
-    changes = Change.objects.filter(run_id=run_id).count()
-    if not changes:
-        return []
-    links = [
-        {
-            "label": f"Changes of this run ({changes})",
-            "url": f"{reverse('admin:catalog_change_changelist')}?run_id={run_id}",
-        }
-    ]
-    if request.user.has_perm("catalog.revert_run") and not still_runs(run_id):
-        links.append({"label": "Revert this run", "url": reverse("admin:catalog_run_revert", args=(run_id,))})
-    return links
-
-
-@admin.register(SyncState)
-class SyncStateAdmin(ReadOnlyAdmin):
-    list_display = ("of", "stage", "state", "last_success_at", "attempted_at", "attempts", "last_error")
-    list_filter = ("stage", "status")
-    list_select_related = ("show",)
-    search_fields = ("show__name", "show__imdb_id")
-
-    @admin.display(description="show", ordering="show__name")
-    def of(self, state: SyncState) -> str:
-        return str(state.show)
-
-    @admin.display(description="status", ordering="status")
-    def state(self, state: SyncState) -> str:
-        return badge(capfirst(state.get_status_display()), GRADES.get(state.status, ""))
-
-
-@admin.register(ResolutionCandidate)
-class ResolutionCandidateAdmin(ReadOnlyAdmin):
-    list_display = ("show", "tmdb_id", "name", "first_air_date", "score", "why")
-    list_select_related = ("show",)
-    search_fields = ("show__name", "name")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ResolutionCandidate]:
-        """Those that still wait: an editor may have decided otherwise since they were found."""
-        candidates: QuerySet[ResolutionCandidate] = super().get_queryset(request)
-        return candidates.filter(show__needs_tmdb_resolution=True, show__deleted_at__isnull=True)
-
-    @admin.display(description="reasons")
-    def why(self, candidate: ResolutionCandidate) -> str:
-        return "; ".join(candidate.reasons)
+    @admin.display(description="error")
+    def why(self, run: SyncRun) -> str:
+        return Truncator(run.error).chars(LONGEST_ERROR)

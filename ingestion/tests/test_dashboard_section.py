@@ -4,18 +4,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from catalog.changes import Author, change_of, save_changes
 from catalog.models import Change, Show
-from ingestion.dashboard import last_runs, stage_states, verdict_of
-from ingestion.models import Stage, SyncFailure, SyncRun, SyncState
+from ingestion import health
+from ingestion.dashboard import last_runs, recent_runs, stage_states, verdict_of
+from ingestion.models import Problem, Stage, SyncFailure, SyncRun, SyncState, Worker
+from ingestion.queue import Depth
+from ingestion.version import code_version
 
 pytestmark = pytest.mark.django_db
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+EVIL = "<script>alert(1)</script>"
+
+
+def away() -> Depth:
+    raise redis.ConnectionError("redis://:secret@host")
 
 
 def run(
@@ -33,7 +43,7 @@ def state(
 
 
 def verdicts() -> dict[str, tuple[str, str]]:
-    return {stage.value: (stage.verdict.text, stage.verdict.tone) for stage in stage_states(NOW)}
+    return {stage.value: (stage.verdict.text, stage.verdict.tone) for stage in stage_states(NOW, recent_runs())}
 
 
 @pytest.fixture
@@ -79,7 +89,7 @@ def test_each_job_shows_its_newest_run_and_how_much_failed() -> None:
     for item in ("a", "b"):
         SyncFailure.objects.create(run=newest, item=item, reason="x")
 
-    assert [(row.job, row.pk, row.failed) for row in last_runs()] == [
+    assert [(row.job, row.pk, row.failed) for row in last_runs(recent_runs())] == [
         ("import_shows", imported.pk, 0),
         ("sync_shows", newest.pk, 2),
     ]
@@ -89,7 +99,7 @@ def test_runs_of_picked_shows_are_one_job() -> None:
     run("sync_selected 0a1b2c")
     newest = run("sync_selected d4e5f6")
 
-    assert [(row.job, row.pk) for row in last_runs()] == [("sync_selected", newest.pk)]
+    assert [(row.job, row.pk) for row in last_runs(recent_runs())] == [("sync_selected", newest.pk)]
 
 
 # --- stages
@@ -135,7 +145,7 @@ def test_the_age_of_the_data_is_that_of_living_shows(show: Show) -> None:
     state(other, age=timedelta(days=8))
     state(trashed, age=timedelta(days=99))
 
-    details = {stage.value: stage for stage in stage_states(NOW)}["details"]
+    details = {stage.value: stage for stage in stage_states(NOW, recent_runs())}["details"]
 
     assert (details.newest, details.oldest) == (NOW - timedelta(hours=1), NOW - timedelta(days=8))
     assert (details.shows, details.fresh, details.stale, details.stale_percent) == (2, 1, 1, 50)
@@ -147,9 +157,84 @@ def test_failed_changed_upstream_and_never_tried_count_as_stale(show: Show) -> N
     state(shows[1], status="failed")
     state(shows[2], status="stale")
 
-    details = {stage.value: stage for stage in stage_states(NOW)}["details"]
+    details = {stage.value: stage for stage in stage_states(NOW, recent_runs())}["details"]
 
     assert (details.fresh, details.stale, details.failed) == (1, 3, 1)
+
+
+# --- workers and queue
+
+
+def worker(name: str = "worker-1", **columns: Any) -> Worker:
+    now = timezone.now()
+    facts = {"host": name, "pid": 7, "version": code_version(), "started_at": now - timedelta(hours=3), "beat_at": now}
+    return Worker.objects.create(id=name, **facts | columns)
+
+
+def test_each_worker_is_told_with_what_befell_it(admin_page: Any, show: Show) -> None:
+    worker(task_at=timezone.now() - timedelta(minutes=5), restarts=2, note=f"it hung {EVIL}")
+    worker("worker-2", stopping=True)
+
+    page = admin_page("viewer")
+
+    for told in ("worker-1, process 7", "works", "3 h", "5 min ago", "it hung &lt;script&gt;", "stopping"):
+        assert told in page
+    assert "No worker runs" not in page
+    assert "not this site’s" not in page
+    assert EVIL not in page
+
+
+def test_without_a_living_worker_it_is_red_and_says_how_to_start_one(admin_page: Any, show: Show) -> None:
+    worker("dead", beat_at=timezone.now() - timedelta(minutes=10))
+    worker("long gone", beat_at=timezone.now() - timedelta(days=3))
+
+    page = admin_page()
+
+    assert "No worker runs: what is queued waits" in page
+    assert "python manage.py run_worker" in page
+    assert '<span class="desk-badge bad">no sign of life</span>' in page
+    assert "long gone" not in page
+
+
+def test_a_worker_with_another_version_is_marked(admin_page: Any, show: Show) -> None:
+    worker(version="0ther")
+
+    page = admin_page()
+
+    assert "not this site’s" in page
+    assert f"This site runs version {code_version() or 'unknown'}" in page
+
+
+@pytest.mark.parametrize(
+    ("depth", "told"),
+    [
+        (lambda: Depth(3, 1), {"ok": True, "waiting": 3, "taken": 1}),
+        (away, {"ok": False, "reason": "its Redis does not answer"}),
+    ],
+)
+@pytest.mark.django_db(transaction=True)
+def test_the_depth_of_the_queue_is_asked_for_apart_and_a_broker_that_is_away_is_told(
+    client: Client, admin_user: Any, monkeypatch: pytest.MonkeyPatch, depth: Any, told: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(health, "queue_depth", depth)
+    monkeypatch.setattr(health, "LOOKS", health.make_looks())
+    client.force_login(admin_user)
+
+    answer = client.get("/admin/ingestion/syncrun/queue/")
+
+    assert answer.status_code == 200
+    assert told.items() <= answer.json().items()
+
+
+def test_an_open_problem_is_red_and_one_that_is_over_is_not_told(admin_page: Any, show: Show) -> None:
+    Problem.objects.create(key="run:sync_shows", text="sync_shows: run 5 failed")
+    Problem.objects.create(key="run:old", text="it is over", ended_at=timezone.now())
+
+    page = admin_page("viewer")
+
+    assert '<span class="desk-badge bad">1 open</span>' in page
+    assert "sync_shows: run 5 failed" in page
+    assert "it is over" not in page
 
 
 # --- the page
@@ -188,6 +273,8 @@ def test_the_whole_dashboard_costs_at_most_20_queries(
     for number in range(30):
         run(f"sync_selected {number}", status="failed")
         run()
+        worker(f"worker {number}")
+        Problem.objects.create(key=f"run:{number}", text="it failed")
     user = django_user_model.objects.create_user("u", is_staff=True)
     user.groups.set(Group.objects.filter(name="operator"))
     client.force_login(user)

@@ -1,21 +1,30 @@
 """Every page of the desk passes axe-core's rules of WCAG 2 A and AA, in light and in dark."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from catalog.changes import Author
 from catalog.edits import edit_show
 from catalog.models import Batch, Change, Show
 from catalog.trash import delete_show
-from ingestion.models import SyncRun
+from ingestion.models import Problem, SyncChunk, SyncFailure, SyncRun, Worker
 from trr_site.tests.browser import Browser
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
 
 LISTS = [
     *("catalog_show", "catalog_change", "catalog_batch", "catalog_network", "catalog_watchprovider"),
-    *("catalog_accessevent", "ingestion_syncrun", "ingestion_syncstate", "auth_user", "auth_group"),
+    *(
+        "catalog_accessevent",
+        "ingestion_syncrun",
+        "ingestion_syncstate",
+        "ingestion_problem",
+        "auth_user",
+        "auth_group",
+    ),
     *("django_q_schedule", "django_q_ormq", "django_q_failure"),
 ]
 
@@ -25,11 +34,25 @@ def desk(browser: Browser, shows: list[Show], transactional_db: None, admin_user
     author = Author(user=admin_user, reason="checked")
     edit_show(shows[0].pk, {"name": "Below Deck (US)", "tags": ["yacht"]}, author)
     delete_show(Show.objects.create(name="Gone").pk, author)
-    SyncRun.objects.create(kind="sync_shows", status="failed", host="host", pid=1, error="the key was refused")
+    runs(shows[0])
     Show.objects.create(name="Lost at Sea", needs_tmdb_resolution=True)
     Show.objects.create(name="Teen Mom")
     browser.log_in("admin", "password")
     return browser
+
+
+def runs(show: Show) -> None:
+    """One that failed, one that goes on and one that waits; a worker that is dead, and an open problem."""
+    here = {"host": "host", "pid": 1}
+    failed = SyncRun.objects.create(**here, kind="sync_shows", status="failed", error="too much", tripped=True, total=9)
+    SyncFailure.objects.create(run=failed, show=show, item=show.name, reason="HTTP 503")
+    now = timezone.now()
+    going_on = {"status": "running", "shared": True, "done": 5, "total": 20, "counts": {"updated": 5}}
+    running = SyncRun.objects.create(**here, **going_on, kind="sync_shows", started_at=now - timedelta(minutes=1))
+    SyncChunk.objects.create(run=running, number=1, status="running", heartbeat_at=now, **here)
+    SyncRun.objects.create(**here, kind="sync_shows", status="queued", shared=True)
+    Worker.objects.create(id="dead", **here, beat_at=now - timedelta(hours=1), note="it hung")
+    Problem.objects.create(key="run:sync_shows", text="sync_shows: run 1 failed")
 
 
 def pages(show: Show) -> list[tuple[str, tuple[Any, ...], str]]:
@@ -54,7 +77,9 @@ def pages(show: Show) -> list[tuple[str, tuple[Any, ...], str]]:
         ("catalog_change_revert", (change.pk,), ""),
         ("catalog_batch_change", (batch.pk,), ""),
         ("catalog_network_change", (74,), ""),
-        ("ingestion_syncrun_change", (SyncRun.objects.get().pk,), ""),
+        *(("ingestion_syncrun_change", (run.pk,), "") for run in SyncRun.objects.all()),
+        ("ingestion_syncrun_cancel", (SyncRun.objects.get(status="running").pk,), ""),
+        ("ingestion_syncrun_changelist", (), "?job=gone"),
         *((f"{model}_changelist", (), "") for model in LISTS),
     ]
 
