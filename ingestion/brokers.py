@@ -13,6 +13,7 @@ from django_q.conf import Conf
 from ingestion.attempts import forget
 from ingestion.leases import LEASE, Leases, refused
 
+BUSY_POLL = 0.1  # seconds until a cluster all of whose processes are busy looks again
 Messages = list[tuple[Any, Any]]
 
 
@@ -21,12 +22,15 @@ class DatabaseBroker(ORM):
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
-        self.leases = Leases(self.renew, self.release)
+        self.leases = Leases(self.renew, self.release, self.present)
 
     def timeout(self, task: Any) -> datetime:
         return timezone.now() + timedelta(seconds=LEASE)
 
     def dequeue(self) -> Messages | None:
+        if self.leases.are_enough(Conf.WORKERS):
+            time.sleep(BUSY_POLL)
+            return None
         rows = self.get_connection().filter(key=self.list_key, lock__lte=timezone.now()).order_by("pk")
         for row in rows[: Conf.BULK]:
             if not self.get_connection().filter(pk=row.pk, lock=row.lock).update(lock=self.timeout(row)):
@@ -43,6 +47,9 @@ class DatabaseBroker(ORM):
 
     def release(self, messages: list[Any]) -> None:
         self.get_connection().filter(pk__in=messages).update(lock=timezone.now())
+
+    def present(self, messages: list[Any]) -> set[Any]:
+        return set(self.get_connection().filter(pk__in=messages).values_list("pk", flat=True))
 
     def acknowledge(self, task_id: Any) -> None:
         self.delete(task_id)
@@ -89,7 +96,7 @@ class RedisBroker(Redis):
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
-        self.leases = Leases(self.renew, self.release)
+        self.leases = Leases(self.renew, self.release, self.present)
 
     @property
     def keys(self) -> tuple[str, str, str]:
@@ -105,6 +112,9 @@ class RedisBroker(Redis):
         return message
 
     def dequeue(self) -> Messages | None:
+        if self.leases.are_enough(Conf.WORKERS):
+            time.sleep(BUSY_POLL)
+            return None
         found = self.connection.eval(DEQUEUE, 3, *self.keys, round(LEASE * 1000))
         if not found:
             time.sleep(Conf.POLL)
@@ -120,6 +130,12 @@ class RedisBroker(Redis):
 
     def release(self, messages: list[Any]) -> None:
         self.connection.eval(RELEASE, 2, *self.keys[1:], *messages)
+
+    def present(self, messages: list[Any]) -> set[Any]:
+        if not messages:
+            return set()
+        found = self.connection.hmget(self.keys[0], messages)
+        return {message for message, package in zip(messages, found, strict=True) if package is not None}
 
     def delete(self, task_id: Any) -> None:
         self.connection.eval(ACKNOWLEDGE, 2, self.keys[0], self.keys[2], task_id)

@@ -8,25 +8,22 @@ neither loses nor repeats one.
 
 import os
 import socket
-import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
-from django.db.models.expressions import Combinable
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.guard import Guard
 from ingestion.models import Stage, SyncChunk, SyncFailure, SyncRun
 from ingestion.outcomes import Batch, Outcome
-from ingestion.runs import BEAT_EVERY, Run, RunLost, cancelled_words, is_silent, process_exists
+from ingestion.runs import Run, RunLost, cancelled_words, is_silent, process_exists
 from ingestion.selection import Due
-from ingestion.workers import STOPPING, worker_is_stopping
 
 Status = SyncChunk.Status
 CHUNK = 100  # shows
@@ -36,27 +33,28 @@ PLAN = 0  # the number of the chunk that chooses the shows and makes the others
 
 
 class Claim:
-    """A chunk that this process works on. See work.Ledger."""
+    """A chunk that this process works on.
+
+    awaited: the shows that are being fetched; is_fed: all that it has are, or were. (A show that was deleted
+    meanwhile is neither.)
+    """
 
     def __init__(self, chunk: SyncChunk) -> None:
         self.chunk = chunk
         self.run = Run(SyncRun.objects.get(pk=chunk.run_id))
-        self.last_beat = time.monotonic()
-        self.ending = ""
-        self.counted = 0  # requests that the row has
+        self.awaited: set[str] = set()
+        self.is_fed = False
 
-    def beat(self, **figures: Any) -> bool:
-        """Says that the work goes on; hears whether the run, or this worker, is to end. Raises RunLost."""
-        now = time.monotonic()
-        if now - self.last_beat < BEAT_EVERY:
-            return False
-        self.last_beat = now
-        self.write(heartbeat_at=timezone.now(), requests=self.requests(figures["requests"]))
-        totals = tally(self.run.id)
-        if trouble := totals.trouble(self.run.row.options.get("max_failures")):
-            end_run(self.run.id, trouble, tripped=bool(totals.verdict(final=False)))
-        self.ending = self.ending or ending_of(self.run.id) or (STOPPING if worker_is_stopping() else "")
-        return True
+    @property
+    def is_done(self) -> bool:
+        return self.is_fed and not self.awaited
+
+    def part_of(self, batch: Batch) -> Batch:
+        mine = {item[0] for item in self.chunk.work}
+        return Batch(
+            saved=[one for one in batch.saved if str(one.show_id) in mine],
+            held=[one for one in batch.held if str(one.show_id) in mine],
+        )
 
     def record(self, batch: Batch) -> None:
         """Counts what was saved and takes it from what is left: in the transaction that saves it."""
@@ -66,7 +64,7 @@ class Claim:
         guarded: dict[str, Any] = {}
         if not chunk.settles:
             guarded = {
-                "held": [*chunk.held, *(items[str(one.show_id)] for one in batch.held if str(one.show_id) in items)],
+                "held": [*chunk.held, *(items[str(one.show_id)] for one in batch.held)],
                 "seen": plus(chunk.seen, told(batch)),
                 "blanked": plus(chunk.blanked, lost(batch)),
             }
@@ -77,44 +75,30 @@ class Claim:
             **guarded,
         )
         self.run.fail((one.show_id, one.name, one.reason) for one in done if one.outcome == Outcome.FAILED)
+        self.awaited -= saved
 
-    def fail(self, failures: Iterable[tuple[UUID | None, str, str]]) -> None:
-        """Keeps failures that are no show's: `record` has kept those."""
-        self.run.fail(failure for failure in failures if failure[0] is None)
+    def finish(self) -> None:
+        self.write(status=Status.DONE, work=[], heartbeat_at=timezone.now())
 
-    def finish(self, requests: int, counts: Mapping[str, int]) -> None:
-        """`counts`: all that the work has counted; of shows the row has as much, of logos it learns it here."""
-        logos = {name: count for name, count in counts.items() if name.startswith("logos")}
-        self.write(
-            status=Status.DONE,
-            work=[],
-            heartbeat_at=timezone.now(),
-            counts=dict(Counter(self.chunk.counts) + Counter(logos)),
-            requests=self.requests(requests),
-        )
-
-    def give_back(self, requests: int) -> None:
+    def give_back(self) -> None:
         """Leaves the rest to another worker; that is no attempt that failed."""
-        rest = {"status": Status.WAITING, "attempts": F("attempts") - 1, "heartbeat_at": None}
-        self.write(**rest, requests=self.requests(requests))
+        self.write(status=Status.WAITING, attempts=F("attempts") - 1, heartbeat_at=None)
 
     def put_back(self) -> None:
         """... after a failure that may be the chunk's own doing: the attempt counts."""
-        mine = SyncChunk.objects.filter(pk=self.chunk.pk, status=Status.RUNNING, attempts=self.chunk.attempts)
-        mine.update(status=Status.WAITING, heartbeat_at=None)
-
-    def requests(self, made: int) -> Combinable:
-        """The row's count and what was made since."""
-        new, self.counted = made - self.counted, made
-        return F("requests") + new
+        self.mine().update(status=Status.WAITING, heartbeat_at=None)
 
     def write(self, **values: Any) -> None:
         chunk = self.chunk
-        mine = SyncChunk.objects.filter(pk=chunk.pk, status=Status.RUNNING, attempts=chunk.attempts)
-        if not mine.update(**values):
+        if not self.mine().update(**values):
             raise RunLost(f"chunk {chunk.number} of run {chunk.run_id} was taken over by another worker")
         for name in values.keys() & {"work", "held", "seen", "blanked", "done", "counts"}:
             setattr(chunk, name, values[name])
+
+    def mine(self) -> QuerySet[SyncChunk]:
+        """The row, while nobody else has claimed it."""
+        chunk = self.chunk
+        return SyncChunk.objects.filter(pk=chunk.pk, status=Status.RUNNING, attempts=chunk.attempts)
 
 
 def plus(counts: dict[str, int], more: Iterable[str]) -> dict[str, int]:
@@ -144,10 +128,10 @@ def due_of(work: Iterable[list[Any]]) -> list[Due]:
     return [Due(UUID(show_id), frozenset(map(Stage, stages)), find, ()) for show_id, stages, find in work]
 
 
-def claim_chunk(run_id: int) -> Claim | None:
+def claim_chunk(run_id: int, *, after: int = -1) -> Claim | None:
     """The first chunk that nobody works on, now ours; None when there is none. What failed too often is given up."""
     columns = ("pk", "number", "status", "attempts", "host", "pid", "heartbeat_at", "run_id")
-    free = SyncChunk.objects.filter(run_id=run_id, status__in=(Status.WAITING, Status.RUNNING))
+    free = SyncChunk.objects.filter(run_id=run_id, number__gt=after, status__in=(Status.WAITING, Status.RUNNING))
     for seen in free.order_by("number").only(*columns):
         if seen.status == Status.RUNNING and not is_abandoned(seen):
             continue

@@ -35,10 +35,18 @@ class Taken:
 
 
 class Leases:
-    """What the pusher of a cluster has taken, kept alive by a thread. renew, release: of message ids."""
+    """What the pusher of a cluster has taken, kept alive by a thread.
 
-    def __init__(self, renew: Callable[[list[Any]], None], release: Callable[[list[Any]], None]) -> None:
-        self.renew, self.release = renew, release
+    renew, release: of messages. present: which of them are in the queue, taken or not.
+    """
+
+    def __init__(
+        self,
+        renew: Callable[[list[Any]], None],
+        release: Callable[[list[Any]], None],
+        present: Callable[[list[Any]], set[Any]],
+    ) -> None:
+        self.renew, self.release, self.present = renew, release, present
         self.taken: dict[Any, Taken] = {}
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -49,6 +57,30 @@ class Leases:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._keep, name="leases", daemon=True)
                 self._thread.start()
+
+    def are_enough(self, processes: int) -> bool:
+        """Whether there is a task for each process already: one more would wait here while another cluster is idle."""
+        if len(self.taken) < processes:
+            return False
+        self.forget_done()
+        return len(self.taken) >= processes
+
+    def forget_done(self) -> dict[Any, Taken]:
+        """Drops what is no longer in the queue, or has come to its end; returns what is left."""
+        with self._lock:
+            taken = dict(self.taken)
+        there, attempts = self.present(list(taken)), attempts_of(taken)
+        for message, one in taken.items():
+            attempt = attempts.get(str(message))
+            ended = attempt is not None and attempt.ended_at is not None and attempt.started_at >= one.at
+            if ended or message not in there:  # failed ones are due again when their lease ends
+                self.drop(message)
+        with self._lock:
+            return dict(self.taken)
+
+    def drop(self, message: Any) -> None:
+        with self._lock:
+            self.taken.pop(message, None)
 
     def _keep(self) -> None:
         while True:
@@ -61,27 +93,21 @@ class Leases:
 
     def look(self) -> None:
         """Renews what is worked on, lets go of what nobody works on."""
-        with self._lock:
-            taken = dict(self.taken)
+        taken = self.forget_done()
         attempts = attempts_of(taken)
-        renewed, released, gone = [], [], []
+        renewed: list[Any] = []
+        released: list[Any] = []
         for message, one in taken.items():
             attempt = attempts.get(str(message))
             if attempt is None or attempt.started_at < one.at:  # not begun yet
-                if time.monotonic() - one.since > HELD_UNBEGUN:
-                    released.append(message)
-                else:
-                    renewed.append(message)
-            elif attempt.ended_at is not None:  # done, or failed and due again when the lease ends
-                gone.append(message)
-            elif process_exists(attempt.pid):
-                renewed.append(message)
+                lives = time.monotonic() - one.since < HELD_UNBEGUN
             else:
-                log.error("%s: process %s that worked on it is gone; it is delivered again", attempt, attempt.pid)
-                released.append(message)
-        with self._lock:
-            for message in (*released, *gone):
-                self.taken.pop(message, None)
+                lives = attempt.ended_at is not None or process_exists(attempt.pid)
+                if not lives:
+                    log.error("%s: its process %s is gone; it is delivered again", attempt, attempt.pid)
+            (renewed if lives else released).append(message)
+        for message in released:
+            self.drop(message)
         if renewed:
             self.renew(renewed)
         if released:

@@ -65,7 +65,7 @@ def fail_held(run: SyncRun, held: list[list[Any]]) -> None:
     claim = Claim(SyncChunk.objects.create(run=run, number=number, work=held, **mine))
     for start in range(0, len(held), BATCH):
         claim.record(save_shows(held_back(held[start : start + BATCH]), Author(run_id=run.pk)))
-    claim.finish(0, {})
+    claim.finish()
 
 
 def held_back(items: list[list[Any]]) -> list[Fetched]:

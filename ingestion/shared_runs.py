@@ -7,7 +7,8 @@ delivered twice does no harm, and one that is lost is rung again (`ring_again`):
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -20,22 +21,17 @@ from ingestion.bells import ring
 from ingestion.chunks import (
     CHUNK,
     PLAN,
-    Claim,
     add_chunks,
     claim_chunk,
-    due_of,
-    end_run,
     ending_of,
 )
 from ingestion.fetching import quick_thread_switches
 from ingestion.models import SyncChunk, SyncRun
 from ingestion.options import Options
-from ingestion.outcomes import Batch, Fetched
-from ingestion.persist import save_shows
 from ingestion.report import COUNTED, Reporter
 from ingestion.run_ends import close_if_complete
 from ingestion.runs import Run, RunLost, close_if_dead, here, start_run
-from ingestion.selection import jobs
+from ingestion.shares import Share, ShareWork
 from ingestion.sources.http import KeyRefused, Stopped
 from ingestion.sync import ShowSync
 from ingestion.traffic import save_traffic
@@ -49,23 +45,6 @@ SLICE = 15.0  # seconds after which a worker lets others have a turn, between tw
 DATABASE_PATIENCE = 60.0  # seconds to wait for one that restarts
 FAILURES_TOLD = 20  # in the result of a task; the run's row has all
 Status = SyncRun.Status
-
-
-class ChunkWork(ShowWork):
-    """The shows of one chunk. What the guard has to see of all chunks is counted in their rows."""
-
-    def __init__(self, claim: Claim, options: Options) -> None:
-        super().__init__(options, claim.run.id, claim, Reporter())
-        self.claim = claim
-
-    def save(self, fetched: list[Fetched]) -> Batch:
-        with transaction.atomic():
-            batch = save_shows(fetched, self.author, hold_blanks=not self.claim.chunk.settles)
-            self.claim.record(batch)
-        return batch
-
-    def watch_the_guard(self) -> None:
-        """The claim does, over all chunks."""
 
 
 def kind_of(show_ids: Iterable[Any], retry_of: int | None = None) -> str:
@@ -126,10 +105,11 @@ def work_on(run_id: int) -> dict[str, Any]:
     if not begin(run_id):
         return summary(run_id)
     until = time.monotonic() + SLICE
+    goes_on = partial(may_go_on, until)
     while not ending_of(run_id) and (claim := claim_chunk(run_id)):
-        do_chunk(claim)
+        do_share(Share(claim), goes_on)
         close_if_complete(run_id)  # or makes the chunk that settles what was held back
-        if worker_is_stopping() or time.monotonic() > until:
+        if not goes_on():
             break
     close_if_complete(run_id)
     if SyncChunk.objects.filter(run_id=run_id, run__status=Status.RUNNING, status=SyncChunk.Status.WAITING).exists():
@@ -156,30 +136,37 @@ def begin(run_id: int) -> bool:
     return False
 
 
-def do_chunk(claim: Claim) -> None:
-    """Does what is left of a chunk. When the database fails, and is back soon, the rest is left to whoever is next."""
-    options = Options.of_json(claim.run.row.options)
-    work = plan_of(claim, options) if claim.chunk.number == PLAN else ChunkWork(claim, options)
+def may_go_on(until: float) -> bool:
+    return time.monotonic() < until and not worker_is_stopping()
+
+
+def do_share(share: Share, goes_on: Callable[[], bool]) -> None:
+    """Does what there is to do. When the database fails, and is back soon, the rest is left to whoever is next."""
+    options = Options.of_json(share.run.row.options)
+    planning = share.last.chunk.number == PLAN
+    work = plan_of(share, options) if planning else ShareWork(share, options, goes_on)
     try:
-        do_work(work, claim)
+        do_work(work, share)
         save_traffic(work.client.traffic())
-        settle_claim(claim, work)
+        share.end(work.client.requests_made, work.report.counts, work.report.error)
     except RunLost as error:
         log.warning("%s; this worker leaves it", error)
+        share.put_back()
     except DatabaseError as error:
-        log.warning("the database failed in %s (%s)", claim.chunk, type(error).__name__)
+        log.warning("the database failed in run %s (%s)", share.run.id, type(error).__name__)
         if not database_is_back():
             raise
-        claim.put_back()
+        share.put_back()
 
 
-def do_work(work: ShowWork, claim: Claim) -> None:
+def do_work(work: ShowWork, share: Share) -> None:
     try:
         with quick_thread_switches():
-            if isinstance(work, ShowSync):
-                plan(work, claim)
+            if isinstance(work, ShareWork):
+                work.work(work.todo())
             else:
-                work.work(jobs(due_of(claim.chunk.work)))
+                assert isinstance(work, ShowSync)
+                plan(work, share)
     except KeyRefused as error:
         work.refuse(error)
     except Stopped:
@@ -202,30 +189,22 @@ def database_is_back() -> bool:
     return False
 
 
-def settle_claim(claim: Claim, work: ShowWork) -> None:
-    requests, report = work.client.requests_made, work.report
-    if not report.error:
-        claim.finish(requests, report.counts)
-        return
-    if report.error != claim.ending:
-        end_run(claim.run.id, report.error)
-    claim.give_back(requests)
-
-
-def plan_of(claim: Claim, options: Options) -> ShowSync:
-    trip = ShowSync(options, claim.run.row.kind, claim.run, Reporter())
-    trip.ledger = claim
+def plan_of(share: Share, options: Options) -> ShowSync:
+    trip = ShowSync(options, share.run.row.kind, share.run, Reporter())
+    trip.ledger = share
     return trip
 
 
-def plan(trip: ShowSync, claim: Claim) -> None:
+def plan(trip: ShowSync, share: Share) -> None:
     """Chooses the shows and makes the chunks, once; then mirrors what logos have waited for."""
-    if claim.run.row.total is None:
+    run = share.run
+    if run.row.total is None:
         due = trip.choose()
         with transaction.atomic():
-            count = add_chunks(claim.run.id, due, CHUNK, first=PLAN + 1)
-            SyncRun.objects.filter(pk=claim.run.id, status=Status.RUNNING).update(total=len(due))
-            ring(claim.run.id, min(count, BELLS) - 1)
+            count = add_chunks(run.id, due, CHUNK, first=PLAN + 1)
+            SyncRun.objects.filter(pk=run.id, status=Status.RUNNING).update(total=len(due))
+            ring(run.id, min(count, BELLS) - 1)
+    share.last.is_fed = True
     trip.mirror_pending()
     trip.work(iter(()))
 

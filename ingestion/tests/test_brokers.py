@@ -24,6 +24,8 @@ REDIS_URL = "redis://127.0.0.1:6379/9"
 @pytest.fixture(params=["database", "redis"])
 def broker(request, monkeypatch):
     monkeypatch.setattr(Conf, "POLL", 0)
+    monkeypatch.setattr(Conf, "WORKERS", 100)
+    monkeypatch.setattr(brokers, "BUSY_POLL", 0)
     monkeypatch.setattr(leases.Leases, "_keep", lambda self: None)  # its thread; the tests call `look`
     if request.param == "database":
         yield DatabaseBroker(uuid.uuid4().hex)
@@ -157,6 +159,22 @@ def test_cluster_that_hangs_does_not_keep_what_it_has_not_begun(broker, monkeypa
     broker.leases.look()
 
     assert take(broker) == (message, "one")
+
+
+def test_cluster_takes_no_more_than_it_has_processes_for(broker, monkeypatch):
+    monkeypatch.setattr(Conf, "WORKERS", 2)
+    enqueue(broker, "one", "two", "three", "four")
+    first, second = take(broker)[0], take(broker)[0]
+
+    assert take(broker) is None
+    begin(first)
+    begin(second)
+    assert take(broker) is None
+    on_end({"ack_id": first, "id": "1"})  # failed, or not yet acknowledged
+    assert take(broker)[1] == "three"
+    broker.acknowledge(second)
+    assert take(broker)[1] == "four"
+    assert broker.lock_size() == 3
 
 
 def test_second_delivery_that_was_not_begun_yet_is_not_judged_by_the_first(broker, dead_pid):

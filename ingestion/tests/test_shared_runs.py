@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from catalog.models import Show
 from demo.upstream import Reply
-from ingestion import chunks, shared_runs, tasks
+from ingestion import shared_runs, shares, tasks
 from ingestion.bells import ring_again
-from ingestion.chunks import add_chunks, claim_chunk, due_of
+from ingestion.chunks import Claim, add_chunks, claim_chunk, due_of
 from ingestion.fetching import fetch_job
 from ingestion.models import Stage, SyncChunk, SyncFailure, SyncRun, SyncState, UpstreamTraffic, Worker
 from ingestion.options import Options
@@ -26,6 +26,7 @@ from ingestion.run_ends import HELD_BACK, close_if_complete
 from ingestion.runs import AlreadyRunning, RunLost, cancel, start_run
 from ingestion.selection import Due, jobs
 from ingestion.shared_runs import kind_of, request_run, retry_failed, start_shared, work_on
+from ingestion.shares import Share, ShareWork
 from ingestion.sources.tmdb import TmdbClient
 
 from .worlds import FIRST_ID, world
@@ -36,6 +37,14 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(shared_runs, "CHUNK", 5)
+
+
+@pytest.fixture
+def one_by_one(settings, monkeypatch):
+    """A worker that fetches and saves one show at a time, and hears what is said after each."""
+    settings.TMDB_CONNECTIONS = 1
+    monkeypatch.setattr("ingestion.work.BATCH", 1)
+    monkeypatch.setattr(shares, "BEAT_EVERY", 0)
 
 
 @pytest.fixture
@@ -56,8 +65,13 @@ def planned(options: Options | None = None, kind: str = "sync_shows") -> int:
     """A run whose chunks are made, and none of them begun."""
     run = start_shared(options or Options(), kind)
     claim = claim_chunk(run.id)
-    shared_runs.do_chunk(claim)
+    do_one(claim)
     return run.id
+
+
+def do_one(claim: Claim) -> None:
+    """One chunk and no more, as a worker whose time is up."""
+    shared_runs.do_share(Share(claim), lambda: False)
 
 
 def statuses(run_id: int) -> Counter[str]:
@@ -100,7 +114,7 @@ def test_several_workers_do_each_show_once(upstream):
     assert [claim.chunk.number for claim in claims[:3]] == [1, 2, 3]
     assert claims[3] is None
     for claim in claims[2::-1]:
-        shared_runs.do_chunk(claim)
+        do_one(claim)
         close_if_complete(run_id)
 
     assert SyncRun.objects.get().status == "succeeded"
@@ -132,7 +146,7 @@ def test_chunk_of_a_dead_worker_is_taken_up_where_it_was(upstream, dead_pid):
     shows = world(upstream, 5)
     run_id = planned()
     claim = claim_chunk(run_id)
-    work = shared_runs.ChunkWork(claim, Options())
+    work = ShareWork(Share(claim), Options(), lambda: False)
     work.save([fetch(show) for show in shows[:2]])
     work.close()
     SyncChunk.objects.filter(number=1).update(host=socket.gethostname(), pid=dead_pid)
@@ -165,7 +179,7 @@ def test_worker_that_was_taken_for_dead_writes_nothing_more(upstream):
     first = claim_chunk(run_id)
     SyncChunk.objects.filter(number=1).update(heartbeat_at=timezone.now() - timedelta(minutes=5))
     second = claim_chunk(run_id)
-    work = shared_runs.ChunkWork(first, Options())
+    work = ShareWork(Share(first), Options(), lambda: False)
     brought = fetch(shows[0])
 
     with pytest.raises(RunLost, match="was taken over by another worker"):
@@ -238,7 +252,7 @@ def test_database_that_is_gone_leaves_the_chunk_to_the_next_worker(upstream, mon
     run_id = planned()
     monkeypatch.setattr(shared_runs, "DATABASE_PATIENCE", 0)
     with monkeypatch.context() as patch:
-        patch.setattr("ingestion.shared_runs.save_shows", lost)
+        patch.setattr("ingestion.shares.save_shows", lost)
         with pytest.raises(OperationalError):
             work_on(run_id)
     assert statuses(run_id)["running"] == 1
@@ -253,12 +267,12 @@ def test_database_that_is_back_soon_costs_an_attempt_and_no_show(upstream, monke
     world(upstream, 3)
     run_id = planned()
     monkeypatch.setattr(shared_runs, "database_is_back", lambda: True)
-    real, failures = shared_runs.save_shows, iter([True])
+    real, failures = shares.save_shows, iter([True])
 
     def lost_once(*args, **options):
         return lost() if next(failures, False) else real(*args, **options)
 
-    monkeypatch.setattr(shared_runs, "save_shows", lost_once)
+    monkeypatch.setattr(shares, "save_shows", lost_once)
 
     work_on(run_id)
 
@@ -298,7 +312,7 @@ def test_running_run_that_is_cancelled_ends_with_whole_shows(upstream, django_us
     world(upstream, 12)
     user = django_user_model.objects.create(username="anna")
     run_id = planned()
-    shared_runs.do_chunk(claim_chunk(run_id))
+    do_one(claim_chunk(run_id))
 
     assert cancel(run_id, user)
     assert not cancel(run_id, user)
@@ -310,9 +324,7 @@ def test_running_run_that_is_cancelled_ends_with_whole_shows(upstream, django_us
     assert SyncState.objects.filter(stage=Stage.DETAILS, status="ok").count() == 5
 
 
-def test_worker_hears_of_the_cancel_in_the_middle_of_a_chunk(upstream, django_user_model, monkeypatch):
-    monkeypatch.setattr(chunks, "BEAT_EVERY", 0)
-    monkeypatch.setattr("ingestion.work.BATCH", 1)
+def test_worker_hears_of_the_cancel_in_the_middle_of_a_chunk(upstream, django_user_model, one_by_one):
     world(upstream, 5)
     user = django_user_model.objects.create(username="anna")
     run_id = planned()
@@ -324,18 +336,18 @@ def test_worker_hears_of_the_cancel_in_the_middle_of_a_chunk(upstream, django_us
         cancel(run_id, user)
 
     claim.record = record_and_cancel
-    shared_runs.do_chunk(claim)
+    do_one(claim)
     close_if_complete(run_id)
 
     run = SyncRun.objects.get()
     assert run.status == "cancelled"
+    assert run.done < 5
     assert run.done + len(SyncChunk.objects.get(number=1).work) == 5
     assert run.done == SyncState.objects.filter(stage=Stage.DETAILS, status="ok").count()
 
 
-def test_worker_that_is_stopped_gives_its_chunk_back_and_that_is_no_failed_attempt(upstream, monkeypatch):
-    monkeypatch.setattr(chunks, "BEAT_EVERY", 0)
-    world(upstream, 3)
+def test_worker_that_is_stopped_gives_its_chunk_back_and_that_is_no_failed_attempt(upstream, one_by_one, monkeypatch):
+    world(upstream, 5)
     run_id = planned()
     Worker.objects.create(id="w", host="h", pid=1, stopping=True)
     monkeypatch.setenv("TRR_WORKER", "w")
@@ -343,10 +355,12 @@ def test_worker_that_is_stopped_gives_its_chunk_back_and_that_is_no_failed_attem
     work_on(run_id)
     chunk = SyncChunk.objects.get(number=1)
     assert (SyncRun.objects.get().status, chunk.status, chunk.attempts) == ("running", "waiting", 0)
+    assert 0 < len(chunk.work) < 5
+    assert chunk.done == 5 - len(chunk.work)
 
     monkeypatch.delenv("TRR_WORKER")
     work_on(run_id)
-    assert (SyncRun.objects.get().status, SyncRun.objects.get().done) == ("succeeded", 3)
+    assert (SyncRun.objects.get().status, SyncRun.objects.get().done) == ("succeeded", 5)
 
 
 def test_refused_key_ends_the_run_for_every_worker(upstream):
@@ -399,7 +413,7 @@ def test_few_that_lose_something_are_saved_at_the_end(upstream):
 
 
 def test_guard_that_trips_early_stops_every_worker(upstream, monkeypatch):
-    monkeypatch.setattr(chunks, "BEAT_EVERY", 0)
+    monkeypatch.setattr(shares, "BEAT_EVERY", 0)
     monkeypatch.setattr("ingestion.guard.EARLY", 4)
     world(upstream, 20)
     work_on(start_shared(Options(), "sync_shows").id)
@@ -412,8 +426,7 @@ def test_guard_that_trips_early_stops_every_worker(upstream, monkeypatch):
     assert Show.objects.filter(watch_providers__isnull=True).count() == 0
 
 
-def test_as_many_failures_as_are_allowed_end_the_run(upstream, monkeypatch):
-    monkeypatch.setattr(chunks, "BEAT_EVERY", 0)
+def test_as_many_failures_as_are_allowed_end_the_run(upstream, one_by_one):
     world(upstream, 15)
     for number in range(15):
         upstream.always(f"/3/tv/{FIRST_ID + number}", Reply(200, []))
