@@ -40,8 +40,9 @@ def small_chunks(monkeypatch):
 
 
 @pytest.fixture
-def one_by_one(settings, monkeypatch):
-    """A worker that fetches and saves one show at a time, and hears what is said after each."""
+def one_by_one(settings, monkeypatch, upstream):
+    """A worker that fetches and saves one show at a time, and hears what is said before the fourth."""
+    upstream.answer("/3/tv/1003", Reply(delay=0.5))
     settings.TMDB_CONNECTIONS = 1
     monkeypatch.setattr("ingestion.work.BATCH", 1)
     monkeypatch.setattr(shares, "BEAT_EVERY", 0)
