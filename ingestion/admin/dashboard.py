@@ -20,13 +20,14 @@ from ingestion.progress import OPEN
 from ingestion.version import code_version
 from ingestion.workers import ALIVE
 
-SEE_WORKERS: Final = "ingestion.view_worker"
+SEE_SYNCS: Final = ("ingestion.view_syncrun", "ingestion.view_syncstate")
+SEE_WORKERS: Final = (*SEE_SYNCS, "ingestion.view_worker")  # the panel of runs brings the script of both
 TOLD_FOR: Final = timedelta(days=1)  # a worker that gives no sign of life
 QUEUE_PATIENCE: Final = 5.0  # seconds
 
 
 def syncs(request: HttpRequest) -> dict[str, Any]:
-    if not request.user.has_perms(("ingestion.view_syncrun", "ingestion.view_syncstate")):
+    if not request.user.has_perms(SEE_SYNCS):
         return {}
     now = timezone.now()
     recent = recent_runs()
@@ -52,7 +53,7 @@ def took(run: SyncRun, now: datetime) -> str:
 
 
 def workers(request: HttpRequest) -> dict[str, Any]:
-    if not request.user.has_perm(SEE_WORKERS):
+    if not request.user.has_perms(SEE_WORKERS):
         return {}
     now, ours = timezone.now(), code_version()
     rows = [
@@ -90,7 +91,7 @@ def verdict_of_worker(worker: Worker, now: datetime) -> Verdict:
 
 def queue(request: HttpRequest) -> JsonResponse:
     """How much waits in the queue: a request of its own, so that a queue that is away keeps no page waiting."""
-    if not request.user.has_perm(SEE_WORKERS):
+    if not request.user.has_perms(SEE_WORKERS):
         raise PermissionDenied
     look = health.LOOKS["queue"].begin()
     return JsonResponse(health.answer_of(look, time.monotonic() + QUEUE_PATIENCE))

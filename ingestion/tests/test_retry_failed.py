@@ -1,6 +1,7 @@
 """`--retry-failed`: what a run failed at is done again, alone and whatever its age; and who is told after a command."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -159,6 +160,20 @@ def test_a_command_that_failed_opens_a_problem_where_no_worker_does(upstream: Up
 
     assert done.code == 1
     assert Problem.objects.get(key="run:sync_shows").text.startswith("sync_shows: run ")
+
+
+@pytest.mark.parametrize(
+    ("command", "for_real", "dry"),
+    [("prune_logos", ["--delete"], []), ("prune_history", [], ["--dry-run"])],
+)
+def test_other_jobs_tell_too(settings: Any, tmp_path: Path, command: str, for_real: list[str], dry: list[str]) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    fail(make_run())
+
+    run(*dry, command=command)
+    assert not Problem.objects.exists()
+    run(*for_real, command=command)
+    assert Problem.objects.filter(key="run:sync_shows").exists()
 
 
 def test_a_dry_run_tells_nobody(upstream: Upstream) -> None:

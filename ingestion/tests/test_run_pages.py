@@ -385,6 +385,13 @@ def test_nothing_of_runs_is_public(client: Client, path: str) -> None:
     assert client.post(f"{RUNS}{path}").status_code in (302, 403)
 
 
+def test_the_api_has_no_routes_of_jobs(client: Client) -> None:
+    paths = client.get("/api/v1/schema", headers={"accept": "application/json"}).json()["paths"]
+
+    assert paths
+    assert [path for path in paths if any(word in path for word in ("run", "sync", "task", "job", "problem"))] == []
+
+
 # --- figures for pages without a WebSocket
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion.command import check_database, signals_as_event
+from ingestion.command import check_database, problems_told, signals_as_event
 from ingestion.retention import prune_history
 from ingestion.runs import AlreadyRunning
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
             raise CommandError("--days: a number from 1 to 36500 is expected", returncode=2)
         kept = timedelta(days=days) if days is not None else None
         check_database()
-        with signals_as_event() as interrupt:
+        with problems_told(dry_run=options["dry_run"]), signals_as_event() as interrupt:
             try:
                 report = prune_history(kept, dry_run=options["dry_run"], interrupt=interrupt)
             except ImproperlyConfigured as error:

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
 from catalog.logo_files import StoredFile, printable
-from ingestion.command import check_database, signals_as_event
+from ingestion.command import check_database, problems_told, signals_as_event
 from ingestion.prune_logos import PruneReport, prune_logos
 from ingestion.runs import AlreadyRunning
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         if options["delete"] and options["dry_run"]:
             raise CommandError("--delete and --dry-run exclude each other", returncode=2)
         check_database()
-        with signals_as_event() as interrupt:
+        with problems_told(dry_run=not options["delete"]), signals_as_event() as interrupt:
             try:
                 report = prune_logos(delete=options["delete"], interrupt=interrupt)
             except ImproperlyConfigured as error:

@@ -8,13 +8,13 @@
   const root = document.querySelector("[data-live-runs]");
   if (!root) return;
   const POLL = 3000; // milliseconds
-  const REFRESH = 10000; // between two looks at the whole page, while runs go on
   const BACKOFF = [1000, 2000, 5000, 10000, 30000]; // between two tries of the WebSocket
   const NO_ENTRY = [4400, 4401, 4403]; // closed with these it will not be opened
   const COUNTED = ["created", "updated", "unchanged", "failed", "gone", "unresolved", "logos"]; // in this order
   const OPEN = ["queued", "running"];
   const REGIONS = "[data-live-region], #result_list, #failures-group";
   const followsAll = root.dataset.liveRuns === "all";
+  const REFRESH = followsAll ? 30000 : 10000; // between two looks at the whole page, while runs go on
   const news = root.querySelector("[data-live-news]");
   const trouble = root.querySelector("[data-live-trouble]");
 
