@@ -296,12 +296,14 @@ if DATABASE["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
         "PRAGMA cache_size=-20000;PRAGMA journal_size_limit=67108864;",
     }
-elif os.environ.get("TRR_PROCESS") == "web":  # set by asgi.py and wsgi.py
-    DATABASE["OPTIONS"] = {"pool": {"min_size": 2, "max_size": 8, "timeout": 10}, "connect_timeout": 5}
 else:
-    # Commands and the worker: a pool opened before qcluster forks would be shared by its children.
-    DATABASE["OPTIONS"] = {"connect_timeout": 5}
-    DATABASE |= {"CONN_MAX_AGE": 300, "CONN_HEALTH_CHECKS": True}
+    DATABASE["OPTIONS"] = {"connect_timeout": 5} | DATABASE.get("OPTIONS", {})  # the URL's, like sslmode
+    if os.environ.get("TRR_PROCESS") == "web":  # set by asgi.py and wsgi.py
+        DATABASE["OPTIONS"] |= {"pool": {"min_size": 2, "max_size": 8, "timeout": 10}}
+    else:
+        # Commands and the worker: a pool opened before the cluster forks would be shared by its children, and without
+        # a lasting connection the queue would reconnect at every look.
+        DATABASE |= {"CONN_MAX_AGE": 300, "CONN_HEALTH_CHECKS": True}
 DATABASES = {"default": DATABASE}
 
 REDIS_URL = read("REDIS_URL", to_redis_url, "", "redis://host:port/number")
@@ -405,6 +407,8 @@ AWS_SECRET_ACCESS_KEY = read("AWS_SECRET_ACCESS_KEY", str, "")
 
 LOGO_CACHE_CONTROL = "public, max-age=31536000, immutable"  # a key holds the hash of its bytes
 if AWS_S3_BUCKET:
+    from botocore.config import Config  # a tenth of a second that others save
+
     LOGO_STORAGE: dict[str, Any] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
@@ -417,6 +421,7 @@ if AWS_S3_BUCKET:
             "querystring_auth": False,
             "file_overwrite": True,  # keys are content-addressed; False would cost two HEADs each
             "default_acl": None,
+            "client_config": Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3}),
         },
     }
 else:
