@@ -25,14 +25,14 @@ migrate: $(VENV)/.runtime ## bring the database up to date
 run: $(VENV)/.runtime ## serve on http://127.0.0.1:8000
 	@$(PY) manage.py check && $(PY) -m daphne -b 127.0.0.1 -p 8000 trr_site.asgi:application
 
-worker: $(VENV)/.runtime ## work on queued tasks
-	@$(PY) manage.py check && exec $(PY) manage.py qcluster
+worker: $(VENV)/.runtime ## work on queued tasks, and start what is scheduled
+	@$(PY) manage.py check && exec $(PY) manage.py run_worker
 
 sync: $(VENV)/.runtime ## bring everything that is due from TMDb
 	@$(PY) manage.py sync_shows
 
 bench: $(VENV)/.dev ## measure; on PostgreSQL when DATABASE_URL names one or one answers on 127.0.0.1:5432
-	@$(PY) -m bench.sync && $(PY) -m bench.desk && $(PY) -m bench.api && $(PY) -m bench.ws
+	@$(PY) -m bench.sync && $(PY) -m bench.desk && $(PY) -m bench.api && $(PY) -m bench.ws && $(PY) -m bench.jobs
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy .

@@ -59,7 +59,7 @@ def run(name: str, command: Sequence[str], env: Mapping[str, str], cwd: Path) ->
 def end(children: Sequence[Child]) -> None:
     """SIGTERM to every child, and SIGKILL to what is left of its group when it has gone or after the grace."""
     for child in children:
-        # To the child alone: qcluster then ends its workers in order. Told all at once, they hang.
+        # To the child alone: the worker then ends its processes in order. Told all at once, they hang.
         child.process.terminate()
     deadline = time.monotonic() + GRACE
     for child in children:

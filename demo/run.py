@@ -89,7 +89,7 @@ def demo(stack: contextlib.ExitStack, options: argparse.Namespace) -> None:
     children: list[Child] = []
     stack.callback(end, children)
     children.append(Child("web", web, env, ROOT, folder / "web.log"))
-    children.append(Child("worker", (*MANAGE, "qcluster"), env, ROOT, folder / "worker.log"))
+    children.append(Child("worker", (*MANAGE, "run_worker"), env, ROOT, folder / "worker.log"))
     say(f"Start web and worker{on_port(options.port, port)}; logs are in {folder.relative_to(ROOT)}")
     site = f"http://127.0.0.1:{port}"
     await_web(site, children)

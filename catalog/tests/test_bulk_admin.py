@@ -303,7 +303,7 @@ def test_1000_shows_go_to_the_worker_and_end_on_the_result_page(
     done = text_of(desk.get(result))
 
     assert "It waits for the worker." in waiting
-    assert "manage.py qcluster" in waiting
+    assert "manage.py run_worker" in waiting
     assert '<progress id="batch-bar" max="1000" value="0">' in waiting
     assert "1000 changed" in done
     assert "<progress" not in done
