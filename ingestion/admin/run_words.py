@@ -105,12 +105,13 @@ def asked(run: SyncRun) -> str:
     """Its options, one a line. What has no words here, as a job of a newer version may have it, stands as it is."""
     said = [(OPTIONS[name](value) if name in OPTIONS else plain(name, value),) for name, value in known(run).items()]
     if not said:
-        return USUAL if run.kind in KINDS else ""
+        return USUAL if run.kind in KINDS and not run.retry_of_id else ""
     return format_html_join(SafeString("<br>"), "{}", said)
 
 
 def known(run: SyncRun) -> dict[str, Any]:
-    return {name: value for name, value in run.options.items() if value is not None}
+    told_apart = "retry_of" if run.retry_of_id else ""  # with the way to that run
+    return {name: value for name, value in run.options.items() if value is not None and name != told_apart}
 
 
 def plain(name: str, value: Any) -> str:
