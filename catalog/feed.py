@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection, transaction
 from django.db.models import Max
 
 from catalog.models import Change, FeedStart
@@ -23,6 +24,8 @@ TYPES: Final[dict[str, str]] = {
     Kind.DELETED: "show_deleted",
     Kind.MERGED: "show_merged",
 }
+
+IDS_LEFT_OUT: Final = 1_000_000_000  # more changes than were ever made between a backup and its restore
 
 
 class Pruned(Exception):
@@ -92,3 +95,19 @@ def check_since(since: int) -> None:
         raise Pruned
     if since > newest_id():
         raise NotYet
+
+
+def begin_anew() -> None:
+    """Has every reader read everything anew: for a database that was set back to an earlier state.
+
+    The changes that were lost had ids that readers have seen. Those are not given out again, and nobody reads on
+    from one of them.
+    """
+    start = newest_id() + IDS_LEFT_OUT
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT setval(pg_get_serial_sequence('catalog_change', 'id'), %s)", [start])
+        else:
+            cursor.execute("DELETE FROM sqlite_sequence WHERE name = 'catalog_change'")
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('catalog_change', %s)", [start])
+        FeedStart.objects.update_or_create(id=1, defaults={"pruned_through": start})

@@ -16,7 +16,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from catalog.models import Show
+from catalog.feed import begin_anew
+from catalog.models import FeedStart, Show
 from ingestion import backup_postgresql, backup_sqlite
 from ingestion.backup_file import Backup, Contents, Failed, Manifest, Refused, check_new, opened_backup, save_backup
 from ingestion.command import database_name, database_problems
@@ -85,7 +86,10 @@ def check_backup(path: Path) -> Manifest:
 
 
 def restore(path: Path) -> Restored:
-    """Fills an empty database from a backup, then counts every table again. Raises Refused and Failed."""
+    """Fills an empty database from a backup, then counts every table again. Raises Refused and Failed.
+
+    Readers of the change feed are told to read all anew: it is not the past that they have seen.
+    """
     engine = configured_engine()
     with opened_backup(path) as backup:
         manifest = backup.manifest
@@ -98,6 +102,8 @@ def restore(path: Path) -> Restored:
                 engine.restore(dump, manifest, check_empty)
             rows = engine.read_rows()
             needs_migrate = has_pending_migrations()
+            if FeedStart._meta.db_table in rows:
+                begin_anew()
         except (DatabaseError, sqlite3.Error) as error:
             raise Failed(f"the database {database_name()} failed: {first_line(error)}") from None
         except OSError as error:

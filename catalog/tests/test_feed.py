@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from catalog.api.front import memory
 from catalog.changes import Author, change_of, save_changes
 from catalog.edits import create_show, edit_show
-from catalog.feed import NotYet, Pruned, check_since, newest_id, read_events
+from catalog.feed import NotYet, Pruned, begin_anew, check_since, newest_id, read_events
 from catalog.merging import merge_shows, unmerge
 from catalog.models import Batch, Change, FeedStart, Network, Show, ShowWatchProvider, WatchProvider
 from catalog.trash import comment_on_show, delete_show, restore_show
@@ -267,3 +267,27 @@ def test_an_event_of_a_show_that_nobody_knows_is_no_error(client: Client, db: No
     save_changes([change_of(uuid4(), Change.Kind.DELETED, {}, Author())])
 
     assert client.get("/api/v1/changes").json()["results"][0]["type"] == "show_deleted"
+
+
+def test_after_a_step_back_every_reader_reads_anew_and_no_id_is_given_out_twice(
+    show: Show, author: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.feed.IDS_LEFT_OUT", 10)  # a sequence is not set back with a test's transaction
+    first = edit_show(show.pk, {"name": "One"}, author)
+    lost = edit_show(show.pk, {"name": "Two"}, author)
+    assert first is not None
+    assert lost is not None
+    Change.objects.filter(pk=lost.pk).delete()  # as in an older backup
+
+    begin_anew()
+    begin_anew()
+
+    for seen in (0, first.pk, lost.pk):
+        with pytest.raises(Pruned):
+            check_since(seen)
+    start = newest_id()
+    check_since(start)
+    later = edit_show(show.pk, {"name": "Three"}, author)
+    assert later is not None
+    assert later.pk > start > lost.pk
+    assert [event.id for event in read_events(start, 10)] == [later.pk]
