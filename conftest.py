@@ -5,8 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
 
 from demo.upstream import Upstream
+
+ON_SQLITE = configured.DATABASES["default"]["ENGINE"].endswith("sqlite3")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leaves out, on another database, what has been said on SQLite."""
+    if not ON_SQLITE:
+        for item in items:
+            if item.get_closest_marker("once"):
+                item.add_marker(pytest.mark.skip(reason="says the same on every database: is run on SQLite"))
 
 
 @pytest.fixture

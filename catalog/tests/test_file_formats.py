@@ -16,6 +16,8 @@ from catalog.file_formats import read_sheet
 from catalog.sheet import FileProblem, Unreadable, neutral, restored
 from catalog.xlsx_file import XLSX
 
+pytestmark = pytest.mark.once
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 TRAPS = st.text(st.sampled_from("'=+-@\t\r\n \\;,\"_x005FBab＝"), max_size=12)
 

@@ -394,7 +394,8 @@ def test_a_match_says_what_goes_along_and_the_result_that_a_sync_is_queued(
 
     show.refresh_from_db()
     assert (show.name, show.tmdb_id, show.locked_fields) == ("Below Deck", 55555, [])
-    assert "A sync of 1 show is queued, as it has another id now." in text_of(result)
+    assert "was queued, as it has another id now." in text_of(result)
+    assert "A sync of 1 show" in text_of(result)
 
 
 def test_the_preview_names_ids_first_and_figures_in_one_line(desk: Client, show: Show) -> None:

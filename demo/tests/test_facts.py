@@ -4,8 +4,12 @@ import csv
 import re
 from pathlib import Path
 
+import pytest
+
 from demo.facts import GENRES, NETWORKS, PROVIDERS, SHOWS
 from demo.logos import draw_logo
+
+pytestmark = pytest.mark.once
 
 
 def test_every_imdb_id_is_well_formed_and_unique() -> None:

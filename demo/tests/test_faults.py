@@ -8,6 +8,8 @@ import requests
 
 from demo.upstream import Reply, Request, Upstream, start_upstream
 
+pytestmark = pytest.mark.once
+
 TOP_GEAR = 45
 
 

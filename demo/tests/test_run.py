@@ -15,6 +15,8 @@ from demo import run
 from demo.run import FOREIGN, ROOT, data_folder, environment, free_port, own_settings, write_manage
 from demo.upstream import Upstream
 
+pytestmark = pytest.mark.once
+
 NOT_COPIED = shutil.ignore_patterns(".venv", ".git", ".data", ".*_cache", "__pycache__", "*.sqlite3*", "media")
 
 

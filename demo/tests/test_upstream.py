@@ -9,6 +9,8 @@ from PIL import Image
 from demo.replies import demo_shows, named_logos
 from demo.upstream import Upstream
 
+pytestmark = pytest.mark.once
+
 BEVERLY_HILLS, RUNNING_MAN, TOP_GEAR, NEW_JERSEY = 32390, 33238, 45, 18204
 FIVE_LISTS = ("movie_results", "person_results", "tv_results", "tv_episode_results", "tv_season_results")
 

@@ -12,6 +12,8 @@ from django.core.checks import run_checks
 
 from ingestion.checks import OTHERS, tmdb_problems
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cr3t-value"
 COMPLETE = {"SECRET_KEY": f"{SECRET}-key", "TMDB_API_KEY": f"{SECRET}-tmdb"}

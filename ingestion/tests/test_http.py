@@ -17,6 +17,8 @@ from ingestion.sources.http import HttpClient, KeyRefused, NotFound, Stopped, Up
 from ingestion.sources.limiter import LocalLimiter
 from ingestion.sources.tmdb import ApiKeyAuth, BearerAuth, decode_json
 
+pytestmark = pytest.mark.once
+
 GOOD = Reply(body={"good": True})
 HTML = {"content-type": "text/html"}
 

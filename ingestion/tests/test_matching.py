@@ -19,6 +19,8 @@ from ingestion.matching import (
 from ingestion.records import FoundShow
 from ingestion.tests.builders import BRAVO, make_candidate, make_record
 
+pytestmark = pytest.mark.once
+
 texts = st.text(max_size=30) | st.sampled_from(["The Voice", "the voice uk", "!!!", "", "Fiancé", "ı İ ß"])
 candidates = st.builds(
     Candidate,

@@ -33,6 +33,8 @@ from ingestion.records import (
     ShowRecord,
 )
 
+pytestmark = pytest.mark.once
+
 Parser = Callable[[object], object]
 
 PARSERS: list[Parser] = [

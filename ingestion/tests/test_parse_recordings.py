@@ -20,6 +20,8 @@ from ingestion.parse import (
 )
 from ingestion.records import InvalidRecord
 
+pytestmark = pytest.mark.once
+
 Parser = Callable[[object], object]
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "upstream" / "recorded"

@@ -331,8 +331,8 @@ def test_of_many_claims_at_once_exactly_one_wins(database, env, after_a_dead_run
     if after_a_dead_run:
         database.write(
             "INSERT INTO ingestion_syncrun (kind, status, host, pid, options, counts, done, requests, error, "
-            "started_at, heartbeat_at) VALUES ('sync_shows', 'running', 'gone.example', 7, '{}', '{}', 0, 0, '', "
-            "'2020-01-01 00:00:00', '2020-01-01 00:00:00')"
+            "shared, tripped, version, started_at, heartbeat_at) VALUES ('sync_shows', 'running', 'gone.example', 7, "
+            "'{}', '{}', 0, 0, '', false, false, '', '2020-01-01 00:00:00', '2020-01-01 00:00:00')"
         )
 
     done = manage(env, "shell", "--verbosity=0", "-c", START_AT_ONCE)

@@ -13,7 +13,7 @@ from catalog.trash import delete_show
 from ingestion.models import Problem, SyncChunk, SyncFailure, SyncRun, Worker
 from trr_site.tests.browser import Browser
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180), pytest.mark.once]
 
 LISTS = [
     *("catalog_show", "catalog_change", "catalog_batch", "catalog_network", "catalog_watchprovider"),

@@ -11,6 +11,8 @@ from django.test import Client
 from ingestion.tests.test_checks import ROOT, manage
 from trr_site.static_files import CollectedStorage
 
+pytestmark = pytest.mark.once
+
 MONTH = 30 * 24 * 3600
 PRODUCTION = {
     "SECRET_KEY": "s3cr3t-value-0123456789-abcdefghijklmnopqrstuvwxyz-!",

@@ -33,6 +33,8 @@ from .deployment import (
     unit_command,
 )
 
+pytestmark = pytest.mark.once
+
 BIN = Path(sys.executable).parent
 PINNED = re.compile(r"[a-z/]+:\d+(\.\d+)*(-[a-z]+)*")
 SECRET = re.compile(r"KEY|TOKEN|PASSWORD|SECRET")

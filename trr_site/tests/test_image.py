@@ -20,6 +20,8 @@ from trr_site.settings import to_list
 
 from .deployment import ROOT, copies, image_environment, is_ignored, of_image
 
+pytestmark = pytest.mark.once
+
 HOST = "trr.example.org"
 LOGIN = "/admin/login/"
 BIN = Path(sys.executable).parent

@@ -19,6 +19,8 @@ from django.db import OperationalError
 from catalog.tests import daphnes
 from trr_site.logs import MASK, JsonFormatter, SecretFilter, SecretFormatter
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "p\"a\\ss/w ö\n'rd<&>"
 FORMATTERS = [JsonFormatter(), SecretFormatter("{asctime} {levelname} {name} {message}", style="{")]

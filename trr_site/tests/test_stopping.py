@@ -23,7 +23,7 @@ from catalog.tests.daphnes import PATIENCE, ROOT, environment, free_port, wait_f
 
 from .deployment import of_image, services
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.once]
 
 COMMANDS = {"granian": of_image("CMD")[-1].words, "daphne": services()["ws"]["command"]}
 TOKEN = "a" * 32
