@@ -14,7 +14,7 @@ demo: $(VENV)/.runtime ## see it work: imports and syncs real shows from a stand
 	@$(PY) -m demo.run
 
 test: $(VENV)/.dev ## the whole suite, on SQLite unless DATABASE_URL says otherwise
-	@$(PY) -m pytest -n auto -q -rs
+	@$(PY) -m pytest -n auto --dist worksteal -q -rs
 
 install: $(VENV)/.runtime ## create .venv with what a server needs
 install-dev: $(VENV)/.dev ## ... and what tests and checks need

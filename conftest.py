@@ -1,5 +1,6 @@
 """Fixtures that every app's tests share. Nothing here reaches beyond this machine."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("once"):
                 item.add_marker(pytest.mark.skip(reason="says the same on every database: is run on SQLite"))
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two a core: half of the tests wait for processes of their own, or for a browser."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture

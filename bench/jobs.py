@@ -8,12 +8,14 @@ the requests alone need at that rate. Before that, each worker starts and is idl
 import argparse
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,6 @@ REDIS_URL = os.environ.get("REDIS_URL", "")
 
 CREATE = "from bench.sync_once import create_shows; create_shows({}, 0.0)"
 REQUEST = "from ingestion.shared_runs import *; request_run(Options(), 'sync_shows', None)"
-KILLED = "kill -9 of a worker in the middle: seconds until its chunk was taken up"
 
 
 def main() -> int:
@@ -76,8 +77,8 @@ def running(workers: int, environment: dict[str, str], folder: Path) -> Iterator
         for log in logs:
             with log.open("wb") as out:
                 command = [sys.executable, "manage.py", "run_worker"]
-                process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=out, start_new_session=True)
-                processes.append(process)
+                where = {"cwd": ROOT, "env": environment, "stdout": out, "stderr": out}
+                processes.append(subprocess.Popen(command, start_new_session=True, **where))
         until = time.monotonic() + 60
         while not all("running." in log.read_text() for log in logs):
             assert time.monotonic() < until, "a worker did not start:\n" + logs[0].read_text()
@@ -112,8 +113,6 @@ def wait_for_the_end(url: str) -> dict[str, Any]:
 
 def select(url: str, statement: str) -> list[tuple[Any, ...]]:
     if url.startswith("sqlite"):
-        import sqlite3
-
         with sqlite3.connect(url.removeprefix("sqlite:///"), timeout=20) as connection:
             return list(connection.execute(statement))
     with psycopg.connect(url.replace("postgres://", "postgresql://", 1)) as connection:
@@ -121,8 +120,6 @@ def select(url: str, statement: str) -> list[tuple[Any, ...]]:
 
 
 def seconds_between(started: Any, finished: Any) -> float:
-    from datetime import datetime
-
     first, last = (datetime.fromisoformat(one) if isinstance(one, str) else one for one in (started, finished))
     return float((last - first).total_seconds())
 

@@ -27,6 +27,8 @@ from catalog.storage import WholeFileStorage
 from catalog.tests.pictures import draw
 from catalog.tests.stores import BUCKET, BucketStore, FolderStore, Store, bucket_store, folder_store, s3_storage
 
+pytestmark = pytest.mark.once
+
 OUTSIDE = ("images/logo.png", "images/logos.png", "images/logosets/a.png", "backups/db.sqlite3", "a.png")
 
 

@@ -1,5 +1,6 @@
 """Real commands as real processes on real databases: what a kill, a stop, a second run and an editor do to a run."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -7,9 +8,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -137,27 +139,50 @@ def administer(sql: str) -> None:
         connection.execute(sql)
 
 
-# Of the suite's own kind: it is run on both.
-@pytest.fixture(scope="module", params=[settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]])
+# Of the suite's own kind: it is run on both. One for all processes of the suite, as it takes many seconds.
+@pytest.fixture(scope="session", params=[settings.DATABASES["default"]["ENGINE"].rpartition(".")[2]])
 def template(request: Any, tmp_path_factory: Any) -> Iterator[str]:
     """Path or name of a filled database that each test gets a copy of."""
-    if request.param == "sqlite3":
-        path = tmp_path_factory.mktemp("template") / "template.sqlite3"
-        fill(f"sqlite:///{path}")
-        with closing(sqlite3.connect(path)) as connection:
+    folder = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        folder = folder.parent
+    with (folder / "template.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made = file_template(folder) if request.param == "sqlite3" else postgres_template(folder)
+    yield made
+    if request.param != "sqlite3" and not os.environ.get("PYTEST_XDIST_WORKER"):
+        administer(f"DROP DATABASE IF EXISTS {made} WITH (FORCE)")
+
+
+def file_template(folder: Path) -> str:
+    path = folder / "template.sqlite3"
+    if not path.exists():
+        new = folder / "new.sqlite3"
+        fill(f"sqlite:///{new}")
+        with closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        yield str(path)
-        return
-    name = f"trr_template_{uuid4().hex[:12]}"
+        new.rename(path)
+    return str(path)
+
+
+def postgres_template(folder: Path) -> str:
+    """Left there for the other processes of the suite; those of earlier suites are dropped."""
+    name = f"trr_template_{folder.name.replace('-', '_')}"
+    made = folder / "template.made"
+    if made.exists():
+        return name
     try:
-        administer(f"CREATE DATABASE {name}")
+        with psycopg.connect(f"{POSTGRES}/postgres", autocommit=True, connect_timeout=3) as connection:
+            old = "SELECT datname FROM pg_database WHERE datname LIKE 'trr\\_template\\_%'"
+            for (leftover,) in connection.execute(old).fetchall():
+                with suppress(psycopg.Error):  # in use by a suite beside this one
+                    connection.execute(f'DROP DATABASE "{leftover}"')
+            connection.execute(f"CREATE DATABASE {name}")
     except psycopg.OperationalError as error:
         pytest.skip(f"no PostgreSQL on 127.0.0.1:5432 ({str(error).splitlines()[0]})")
-    try:
-        fill(f"{POSTGRES}/{name}")
-        yield name
-    finally:
-        administer(f"DROP DATABASE {name} WITH (FORCE)")
+    fill(f"{POSTGRES}/{name}")
+    made.touch()
+    return name
 
 
 @pytest.fixture
@@ -168,7 +193,9 @@ def database(template: str, tmp_path: Path) -> Iterator[Database]:
         yield Database(f"sqlite:///{path}")
         return
     name = f"trr_test_{uuid4().hex[:12]}"
-    administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with Path(f"{tempfile.gettempdir()}/{template}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two copies at once are refused
+        administer(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield Database(f"{POSTGRES}/{name}")
     finally:

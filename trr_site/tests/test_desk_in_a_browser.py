@@ -12,7 +12,7 @@ from ingestion.sync import sync_shows
 from ingestion.tests.worlds import world
 from trr_site.tests.browser import Browser, work_off_queue
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(180), pytest.mark.once]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from ingestion.models import SyncRun
 from ingestion.tests.worlds import world
 from trr_site.tests.browser import Browser
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300), pytest.mark.once]
 
 SHOWS = 300
 
