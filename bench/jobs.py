@@ -77,7 +77,7 @@ def running(workers: int, environment: dict[str, str], folder: Path) -> Iterator
         for log in logs:
             with log.open("wb") as out:
                 command = [sys.executable, "manage.py", "run_worker"]
-                where = {"cwd": ROOT, "env": environment, "stdout": out, "stderr": out}
+                where: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": out, "stderr": out}
                 processes.append(subprocess.Popen(command, start_new_session=True, **where))
         until = time.monotonic() + 60
         while not all("running." in log.read_text() for log in logs):
