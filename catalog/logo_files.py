@@ -150,14 +150,17 @@ class Bucket:
                 ]
 
     def delete(self, files: Sequence[StoredFile]) -> dict[str, str]:
-        objects = [{"Key": key} for key in keys_of(files)]
+        keys = list(keys_of(files))
+        # One that can't stand in XML would have the whole request refused.
+        refused = {key: "its name has a control character" for key in keys if not key.isprintable()}
+        objects = [{"Key": key} for key in keys if key not in refused]
         if not objects:
-            return {}
+            return refused
         with self.in_words("deleted from"):
             answer = self.storage.connection.meta.client.delete_objects(
                 Bucket=self.name, Delete={"Objects": objects, "Quiet": True}
             )
-        return {
+        return refused | {
             error["Key"]: mask_secrets(f"{error.get('Code')}: {error.get('Message')}")
             for error in answer.get("Errors", ())
         }

@@ -49,6 +49,10 @@ def attempts_of(messages: Iterable[Any]) -> dict[str, TaskAttempt]:
     return TaskAttempt.objects.in_bulk([str(message) for message in messages])
 
 
+def times_begun(message: Any) -> int:
+    return TaskAttempt.objects.filter(pk=str(message)).values_list("count", flat=True).first() or 0
+
+
 def forget(message: Any) -> None:
     TaskAttempt.objects.filter(pk=str(message)).delete()
 

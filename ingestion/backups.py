@@ -48,6 +48,9 @@ class Engine(Protocol):
 ENGINES: Final[dict[str, Engine]] = {"sqlite": backup_sqlite, "postgresql": backup_postgresql}
 
 
+FEED_START: Final = FeedStart._meta.db_table
+
+
 @dataclass(frozen=True, slots=True)
 class Restored:
     """`different`: tables whose number of rows is not that of the backup, as (backup, database); None: no table."""
@@ -100,15 +103,16 @@ def restore(path: Path) -> Restored:
         try:
             with stoppable(), backup.dump() as dump:
                 engine.restore(dump, manifest, check_empty)
+                if FEED_START in manifest.rows:
+                    begin_anew()
             rows = engine.read_rows()
             needs_migrate = has_pending_migrations()
-            if FeedStart._meta.db_table in rows:
-                begin_anew()
         except (DatabaseError, sqlite3.Error) as error:
             raise Failed(f"the database {database_name()} failed: {first_line(error)}") from None
         except OSError as error:
             raise Failed(f"the database {database_name()} can't be written: {error.strerror or error}") from None
-    different = {name: (told, rows.get(name)) for name, told in manifest.rows.items() if rows.get(name) != told}
+    expected = manifest.rows | ({FEED_START: 1} if FEED_START in manifest.rows else {})
+    different = {name: (told, rows.get(name)) for name, told in expected.items() if rows.get(name) != told}
     return Restored(manifest, different, needs_migrate)
 
 

@@ -1,7 +1,6 @@
 """The messages that tell workers of shared runs that there is work; what the work is stands in the rows."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 from django.db import transaction
@@ -16,8 +15,12 @@ RING_AGAIN = timedelta(seconds=20)  # without a sign of life of a run
 
 
 def ring(run_id: int, times: int = 1) -> None:
+    def tell() -> None:
+        async_task(TASK, run_id, group=f"run {run_id}")
+
     for _ in range(times):
-        transaction.on_commit(partial(async_task, TASK, run_id, group=f"run {run_id}"))
+        # A queue that is out of reach costs nobody his work: `ring_again` rings when it is back.
+        transaction.on_commit(tell, robust=True)
 
 
 def ring_again() -> int:

@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import redis
+from django.db.models import Q
 from django.utils import timezone
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 
-from ingestion.attempts import forget
-from ingestion.leases import LEASE, Leases, refused
+from ingestion.attempts import forget, times_begun
+from ingestion.leases import LEASE, Leases, is_given_up
 
 BUSY_POLL = 0.1  # seconds until a cluster all of whose processes are busy looks again
 Messages = list[tuple[Any, Any]]
@@ -28,16 +30,19 @@ class DatabaseBroker(ORM):
         return timezone.now() + timedelta(seconds=LEASE)
 
     def dequeue(self) -> Messages | None:
+        self.leases.keep()
         if self.leases.are_enough(Conf.WORKERS):
             time.sleep(BUSY_POLL)
             return None
-        rows = self.get_connection().filter(key=self.list_key, lock__lte=timezone.now()).order_by("pk")
+        now = timezone.now()
+        free = Q(lock__lte=now) | Q(lock__gt=now + timedelta(seconds=2 * LEASE))  # a clock was set back since
+        rows = self.get_connection().filter(free, key=self.list_key).order_by("pk")
         for row in rows[: Conf.BULK]:
             if not self.get_connection().filter(pk=row.pk, lock=row.lock).update(lock=self.timeout(row)):
                 continue  # another cluster was faster
-            if good := refused([(row.pk, row.payload)], self.delete):
-                self.leases.take(row.pk)
-                return good
+            if not is_given_up(row.pk, row.payload, self.delete):
+                self.leases.take(row.pk, times_begun(row.pk))
+                return [(row.pk, row.payload)]
         if not rows:
             time.sleep(Conf.POLL)
         return None
@@ -98,6 +103,11 @@ class RedisBroker(Redis):
         super().__init__(list_key)
         self.leases = Leases(self.renew, self.release, self.present)
 
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> redis.Redis:
+        # A host that vanishes without a word must not hold whoever queues, nor who looks after the workers.
+        return redis.Redis.from_url(Conf.REDIS, socket_timeout=10, socket_connect_timeout=5)
+
     @property
     def keys(self) -> tuple[str, str, str]:
         return f"{self.list_key}:messages", f"{self.list_key}:waiting", f"{self.list_key}:taken"
@@ -112,6 +122,7 @@ class RedisBroker(Redis):
         return message
 
     def dequeue(self) -> Messages | None:
+        self.leases.keep()
         if self.leases.are_enough(Conf.WORKERS):
             time.sleep(BUSY_POLL)
             return None
@@ -120,10 +131,10 @@ class RedisBroker(Redis):
             time.sleep(Conf.POLL)
             return None
         message, package = found[0].decode(), found[1]
-        good = refused([(message, package)], self.delete)
-        for one, _ in good:
-            self.leases.take(one)
-        return good or None
+        if is_given_up(message, package, self.delete):
+            return None
+        self.leases.take(message, times_begun(message))
+        return [(message, package)]
 
     def renew(self, messages: list[Any]) -> None:
         self.connection.eval(RENEW, 1, self.keys[2], round(LEASE * 1000), *messages)

@@ -98,5 +98,8 @@ def is_redis_url(url: str) -> bool:
 def names_in_env_file(path: str) -> Iterable[str]:
     if not path or not Path(path).is_file():
         return []
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:  # the settings have said so
+        return []
     return re.findall(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=", text, flags=re.MULTILINE)

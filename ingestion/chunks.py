@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
@@ -150,13 +151,17 @@ def is_abandoned(chunk: SyncChunk) -> bool:
     assert chunk.heartbeat_at is not None
     if is_silent(chunk.heartbeat_at, DEAD_AFTER):
         return True
-    return chunk.host == socket.gethostname() and chunk.pid is not None and not process_exists(chunk.pid)
+    return chunk.host == socket.gethostname() and not process_exists(chunk.pid or 0, chunk.heartbeat_at)
 
 
 def give_up(chunk: SyncChunk, same: Any) -> None:
     """Ends a chunk that no worker survived; its shows are named as failures, and stay as they were."""
-    if not same.update(status=Status.FAILED):
-        return
+    with transaction.atomic():  # a run of which no chunk is open ends: the failures must be there by then
+        if same.update(status=Status.FAILED):
+            name_failures(chunk)
+
+
+def name_failures(chunk: SyncChunk) -> None:
     work = SyncChunk.objects.values_list("work", flat=True).get(pk=chunk.pk)
     reason = f"given up after {chunk.attempts} attempts, none of which came to its end: the log of the worker says more"
     if chunk.number == PLAN:

@@ -31,6 +31,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from catalog.logos import FOLDER
 from ingestion.dashboard import states_by_stage
 from ingestion.models import Stage
 from ingestion.queue import queue_depth
@@ -149,7 +150,9 @@ def look_at_folder(folder: Path) -> None:
 
 def look_at_bucket() -> None:
     try:
-        s3_client().head_bucket(Bucket=default_storage.bucket_name)  # type: ignore[attr-defined]
+        # Not HeadBucket: a right to list our folder alone (deploy/s3-policy.json) does not allow it.
+        bucket = default_storage.bucket_name  # type: ignore[attr-defined]
+        s3_client().list_objects_v2(Bucket=bucket, Prefix=FOLDER, MaxKeys=1)
     except ClientError as error:
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         words = {403: "the bucket refuses us", 404: "there is no such bucket"}

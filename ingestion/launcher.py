@@ -15,19 +15,21 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 from django_q.brokers import get_broker
+from django_q.models import Schedule
 
 from ingestion import workers
 from ingestion.alerts import check_problems
 from ingestion.bells import ring_again
+from ingestion.leases import free_what_the_dead_had
 from ingestion.models import TaskAttempt, Worker
 from ingestion.queue import queue_depth
-from ingestion.runs import process_exists
 from ingestion.schedules import disable_broken_schedules
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "ingestion.cluster")
 GRACE = 55.0  # seconds for the tasks that are being done when the worker is told to stop
 HUNG_AFTER = 120.0  # seconds in which tasks waited, processes were idle and none was begun
+OVERDUE = timedelta(minutes=5)  # a cluster looks for what is scheduled twice a minute
 OURS = ("catalog", "ingestion", "exports")
 RESTART_MAX = 30.0  # seconds between two starts of a cluster that ends at once
 
@@ -50,13 +53,14 @@ class Launcher:
         self.failures = 0  # starts in a row after which the cluster did not live long
         self.stuck_since: float | None = None
         self.exit_code = 0
+        self.telling: threading.Thread | None = None
         self.duties: list[tuple[float, Callable[[], object]]] = [
             (5.0, lambda: disable_broken_schedules(timezone.now())),
             (10.0, lambda: workers.beat(self.worker)),
-            (5.0, free_what_the_dead_had),
+            (5.0, lambda: free_what_the_dead_had(get_broker().release)),
             (15.0, self.ring_again),
             (15.0, self.restart_if_hung),
-            (60.0, check_problems),
+            (60.0, self.tell_problems),
             (15.0, self.end_if_outdated),
         ]
         self.due = [0.0] * len(self.duties)
@@ -117,13 +121,16 @@ class Launcher:
             self.start_cluster()
 
     def is_stuck(self) -> bool:
-        """Whether tasks wait though a process of ours is idle, and none was begun since the last look."""
+        """Whether tasks wait though a process of ours is idle, and none was begun since the last look; or schedules."""
+        if overdue_schedules(timezone.now()):
+            return True
         began = Worker.objects.filter(pk=self.worker.pk).values_list("task_at", flat=True).first()
         if began != self.worker.task_at:
             self.worker.task_at = began
             return False
+        assert self.cluster is not None
         going_on = TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None).values_list("pid", flat=True)
-        busy = sum(1 for pid in going_on if process_exists(pid))
+        busy = sum(in_group(pid, self.cluster.pid) for pid in going_on)
         return busy < settings.Q_CLUSTER["workers"] and queue_depth().waiting > 0
 
     def note_restart(self, why: str) -> None:
@@ -162,6 +169,12 @@ class Launcher:
         if alive and min(alive, key=lambda one: (one.started_at, one.pk)).pk == self.worker.pk:
             ring_again()
 
+    def tell_problems(self) -> None:
+        """In a thread of its own: a slow mail server must not keep the worker from being looked after."""
+        if self.telling is None or not self.telling.is_alive():
+            self.telling = threading.Thread(target=tell_problems, name="problems", daemon=True)
+            self.telling.start()
+
     def end_if_outdated(self) -> None:
         """A database that newer code has migrated is not for this one to write: it ends, to be updated."""
         if unknown := unknown_migrations():
@@ -171,12 +184,27 @@ class Launcher:
             self.stop.set()
 
 
-def free_what_the_dead_had() -> None:
-    """Tasks of this host whose process is gone are delivered again at once, not when their lease ends."""
-    begun = TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None).values_list("message", "pid")
-    dead = [message for message, pid in begun if not process_exists(pid)]
-    if dead:
-        get_broker().release(dead)
+def in_group(pid: int, group: int) -> bool:
+    try:
+        return os.getpgid(pid) == group
+    except ProcessLookupError:
+        return False
+
+
+def tell_problems() -> None:
+    try:
+        check_problems()
+    except DatabaseError as error:
+        log.warning("problems could not be looked for: the database is out of reach (%s)", type(error).__name__)
+    except Exception:
+        log.exception("problems could not be told")
+    finally:
+        connection.close()
+
+
+def overdue_schedules(now: datetime) -> bool:
+    """Whether something should have been queued minutes ago: the process that does it hangs."""
+    return bool(Schedule.objects.exclude(repeats=0).filter(next_run__lt=now - OVERDUE).exists())
 
 
 def unknown_migrations() -> list[str]:

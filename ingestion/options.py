@@ -57,7 +57,12 @@ class Options:
 
     @classmethod
     def of_json(cls, said: Mapping[str, Any]) -> Self:
-        """What `as_json` has said of them; names that are no option are somebody else's notes."""
+        """What `as_json` has said of them. Raises ValueError for what another version of the code has said.
+
+        A name with a blank is a note.
+        """
+        if unknown := [name for name in said if name not in cls.__slots__ and " " not in name]:
+            raise ValueError(f"this code does not know the options {', '.join(unknown)}: it is of another version")
         readers: dict[str, Callable[[Any], Any]] = {
             "stages": lambda names: frozenset(map(Stage, names)),
             "show_ids": lambda ids: tuple(map(UUID, ids)),

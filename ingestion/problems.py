@@ -60,7 +60,10 @@ def find_problems(now: datetime, asked: Depth | str | None = None) -> dict[str, 
 
 def signs_of_life(now: datetime) -> dict[str, datetime | None]:
     """By the key of a problem, when its contrary was last seen: a task was begun, a worker's heart beat."""
-    seen = Worker.objects.aggregate(queue=Max("task_at"), worker=Max("beat_at"))
+    until = now + settings.ALERT_QUEUE_WAIT  # what lies ahead is from before a clock was set back
+    seen = Worker.objects.aggregate(
+        queue=Max("task_at", filter=Q(task_at__lte=until)), worker=Max("beat_at", filter=Q(beat_at__lte=until))
+    )
     return {"worker": seen["worker"]} if waiting_runs(now).exists() else dict(seen)
 
 
@@ -192,7 +195,7 @@ def queue_problems(now: datetime, asked: Depth | str) -> dict[str, str]:
     if isinstance(asked, str):
         return {"queue": sentences([f"Nothing can be queued: {asked}", "Start it, or correct REDIS_URL"])}
     since = now - settings.ALERT_QUEUE_WAIT
-    last = Worker.objects.aggregate(last=Max("task_at"))["last"]
+    last = signs_of_life(now).get("queue") or None
     parts = []
     if asked.waiting and (last is None or last < since):
         begun = f"the last one was begun at {utc(last)}" if last else "none was ever begun"
@@ -212,7 +215,7 @@ def waiting_runs(now: datetime) -> QuerySet[SyncRun]:
 def worker_problems(now: datetime) -> dict[str, str]:
     if not Schedule.objects.exclude(repeats=OFF).exists():
         return {}
-    last = Worker.objects.aggregate(last=Max("beat_at"))["last"]
+    last = signs_of_life(now)["worker"]
     if last is not None and last >= now - settings.ALERT_QUEUE_WAIT:
         return {}
     seen = f"the last sign of life of a worker is of {utc(last)}" if last else "no worker has ever run"

@@ -7,6 +7,7 @@
 | problems that are over                  | RUNS_KEPT                            |                               |
 | done tasks, and counts of attempts      | TASKS_KEPT                           | the last one of each schedule |
 | workers without a sign of life          | SILENT_WORKERS_KEPT                  |                               |
+| sessions; API tokens                    | until they expire; and TASKS_KEPT    |                               |
 | raw replies of upstreams                | RAW_REPLIES_KEPT                     | the rest of their row         |
 
 A raw reply that was dropped is stored again by the next sync that gets one: its hash is forgotten with it.
@@ -22,12 +23,14 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django_q.models import Schedule, Task
+from knox.models import AuthToken
 
 from catalog.models import Network, ProductionCompany, Show, WatchProvider
 from catalog.retention import prune_changes
@@ -164,6 +167,8 @@ def old_rows(now: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
     yield "tasks", Task.objects.filter(stopped__lt=now - settings.TASKS_KEPT).exclude(pk__in=last_ones)
     attempts = TaskAttempt.objects.annotate(last_at=Coalesce("ended_at", "started_at"))
     yield "attempts at tasks", attempts.filter(last_at__lt=now - settings.TASKS_KEPT)
+    yield "sessions", Session.objects.filter(expire_date__lt=now)
+    yield "API tokens", AuthToken.objects.filter(expiry__lt=now - settings.TASKS_KEPT)
     yield "workers", Worker.objects.filter(beat_at__lt=now - SILENT_WORKERS_KEPT)
 
 

@@ -29,19 +29,23 @@ def close_if_complete(run_id: int) -> None:
             return
         ending = run.error or cancelled_words(run_id)
         unfinished = list(run.chunks.filter(status__in=("waiting", "running")).defer("work", "held"))
-        if ending:
+        if ending:  # what nobody works on stays undone
             unfinished = [chunk for chunk in unfinished if chunk.status == "running" and not is_abandoned(chunk)]
         if unfinished:
             return
         totals = tally(run_id)
-        if not ending and (held := held_of(run)):
-            verdict = totals.verdict(final=True)
-            if not verdict:
+        held = held_of(run)
+        if held and not ending:
+            ending = totals.verdict(final=True)
+            if not ending:
                 settle(run, held)
                 return
-            ending, run.tripped = verdict, True
+            run.tripped = True
+        if held and run.tripped:
             fail_held(run, held)
             totals = tally(run_id)
+        if not ending and run.total is not None and (left := run.total - totals.done) > 0:
+            ending = f"{left} of {run.total} shows were not reached: deleted meanwhile?"
         finish(run, ending)
 
 

@@ -24,6 +24,8 @@ from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
 from ingestion.version import code_version
 
+START_TIME = 19  # of the fields of /proc/PID/stat behind the name, in ticks since the boot: proc(5)
+CLOCK_SLACK = 5.0  # seconds between two clocks of one machine
 BEAT_EVERY = 2.0  # seconds; a run that is cancelled hears of it then
 STALE_AFTER = timedelta(seconds=120)
 SHARED_STALE_AFTER = timedelta(hours=1)  # nobody has gone on with it for so long: there is no worker
@@ -153,7 +155,7 @@ def close_if_dead(row: SyncRun) -> bool:
     """Closes the row of a run whose process is gone; whether the way is free now."""
     silent = is_silent(row.heartbeat_at, SHARED_STALE_AFTER if row.shared else STALE_AFTER)
     # A shared run does not hang on one process: its next worker goes on with it.
-    ended = not row.shared and row.host == socket.gethostname() and not process_exists(row.pid)
+    ended = not row.shared and row.host == socket.gethostname() and not process_exists(row.pid, row.started_at)
     if not silent and not ended:
         return False
     SyncRun.objects.filter(pk=row.pk, status=SyncRun.Status.RUNNING, heartbeat_at=row.heartbeat_at).update(
@@ -167,8 +169,11 @@ def is_silent(heartbeat_at: datetime, after: timedelta = STALE_AFTER) -> bool:
     return abs(timezone.now() - heartbeat_at) > after
 
 
-def process_exists(pid: int) -> bool:
-    """Whether a process of this host runs; one that is dead but not yet waited for by its parent does not."""
+def process_exists(pid: int, since: datetime | None = None) -> bool:
+    """Whether a process of this host runs; one that is dead but not yet waited for by its parent does not.
+
+    With `since` it must have run at that moment: the number of a dead one is given to another, soon in a container.
+    """
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -176,7 +181,11 @@ def process_exists(pid: int) -> bool:
     except PermissionError:  # somebody else's process
         return True
     try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
     except OSError:  # no /proc here
         return True
-    return state != "Z"
+    age = uptime - int(fields[START_TIME]) / os.sysconf("SC_CLK_TCK")  # seconds
+    if since is not None and (timezone.now() - since).total_seconds() > age + CLOCK_SLACK:
+        return False
+    return fields[0] != "Z"

@@ -104,6 +104,7 @@ def work_on(run_id: int) -> dict[str, Any]:
     """Does a part of a run, or brings it to its end; safe at any time, and by any number of workers."""
     if not begin(run_id):
         return summary(run_id)
+    Options.of_json(SyncRun.objects.values_list("options", flat=True).get(pk=run_id))  # or it is for newer code
     until = time.monotonic() + SLICE
     goes_on = partial(may_go_on, until)
     while not ending_of(run_id) and (claim := claim_chunk(run_id)):
@@ -151,12 +152,13 @@ def do_share(share: Share, goes_on: Callable[[], bool]) -> None:
         share.end(work.client.requests_made, work.report.counts, work.report.error)
     except RunLost as error:
         log.warning("%s; this worker leaves it", error)
-        share.put_back()
+        share.leave(blameless=True)
     except DatabaseError as error:
         log.warning("the database failed in run %s (%s)", share.run.id, type(error).__name__)
+        was_away = not is_usable()
         if not database_is_back():
             raise
-        share.put_back()
+        share.leave(blameless=was_away)
 
 
 def do_work(work: ShowWork, share: Share) -> None:
@@ -173,6 +175,13 @@ def do_work(work: ShowWork, share: Share) -> None:
         pass
     finally:
         work.close()
+
+
+def is_usable() -> bool:
+    try:
+        return connection.connection is not None and connection.is_usable()
+    except DatabaseError:
+        return False
 
 
 def database_is_back() -> bool:
@@ -201,6 +210,7 @@ def plan(trip: ShowSync, share: Share) -> None:
     if run.row.total is None:
         due = trip.choose()
         with transaction.atomic():
+            share.last.write(heartbeat_at=timezone.now())  # raises RunLost where another has planned meanwhile
             count = add_chunks(run.id, due, CHUNK, first=PLAN + 1)
             SyncRun.objects.filter(pk=run.id, status=Status.RUNNING).update(total=len(due))
             ring(run.id, min(count, BELLS) - 1)

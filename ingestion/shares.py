@@ -4,6 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from ingestion.options import Options
 from ingestion.outcomes import Batch, Fetched
 from ingestion.persist import save_shows
 from ingestion.report import Reporter
-from ingestion.runs import BEAT_EVERY
+from ingestion.runs import BEAT_EVERY, RunLost
 from ingestion.selection import Job, jobs
 from ingestion.work import ShowWork
 from ingestion.workers import STOPPING, worker_is_stopping
@@ -79,24 +80,31 @@ class Share:
         """Keeps failures that are no show's: `record` has kept those."""
         self.run.fail(failure for failure in failures if failure[0] is None)
 
-    def finish_what_is_done(self) -> None:
+    def finish_what_is_done(self, *, but_the_last: bool) -> None:
+        """The last chunk stays open while its logos are being mirrored: without an open chunk the run would end."""
         for claim in [claim for claim in self.open if claim.is_done]:
-            claim.finish()
-            self.open.remove(claim)
+            if not (but_the_last and claim is self.last):
+                claim.finish()
+                self.open.remove(claim)
 
     def end(self, requests: int, counts: Mapping[str, int], error: str) -> None:
         """Closes the chunks that are done; those that are not go back, and where the run is to end, it hears why."""
         self.count_requests(requests)
         self.count_logos(counts)
-        self.finish_what_is_done()
+        self.finish_what_is_done(but_the_last=False)
         if error and error != self.ending:
             end_run(self.run.id, error)
         for claim in self.open:
             claim.give_back()
 
-    def put_back(self) -> None:
+    def leave(self, *, blameless: bool) -> None:
+        """Leaves what is open to others, as far as it is still ours; `blameless`: that is no attempt that failed."""
         for claim in self.open:
-            claim.put_back()
+            if blameless:
+                with suppress(RunLost):
+                    claim.give_back()
+            else:
+                claim.put_back()
 
 
 class ShareWork(ShowWork):
@@ -120,7 +128,7 @@ class ShareWork(ShowWork):
         with transaction.atomic():
             batch = save_shows(fetched, self.author, hold_blanks=not self.share.last.chunk.settles)
             self.share.record(batch)
-        self.share.finish_what_is_done()
+        self.share.finish_what_is_done(but_the_last=True)
         return batch
 
     def watch_the_guard(self) -> None:

@@ -53,6 +53,6 @@ def note_task_began() -> None:
 
 
 def alive_workers(now: datetime | None = None) -> list[Worker]:
-    """Those that have beaten lately."""
+    """Those that have beaten lately; one whose beat lies ahead has died before a clock was set back."""
     now = now or timezone.now()
-    return list(Worker.objects.filter(beat_at__gt=now - ALIVE, stopping=False))
+    return list(Worker.objects.filter(beat_at__range=(now - ALIVE, now + ALIVE), stopping=False))

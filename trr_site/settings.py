@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import environ
 
@@ -50,6 +50,8 @@ def read_env_file(path: Path) -> None:
 
 if ENV_FILE and Path(ENV_FILE).is_file():
     read_env_file(Path(ENV_FILE))
+elif os.environ.get("ENV_FILE"):
+    ENVIRONMENT_ERRORS.append(f"ENV_FILE {ENV_FILE} is not there: nothing was read")
 
 ENVIRONMENT_NAMES: set[str] = {
     "ENV_FILE",
@@ -86,6 +88,8 @@ def to_list(text: str) -> list[str]:
 def to_http_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    if "@" in parts.netloc:  # libraries quote addresses in their errors
         raise ValueError
     _ = parts.port  # raises ValueError when it is not a number
     return text.rstrip("/")
@@ -483,7 +487,10 @@ ALERT_FROM = read("ALERT_FROM", to_email, "trr@localhost", "an address")
 ALERT_WEBHOOK_URL = read("ALERT_WEBHOOK_URL", to_webhook, "", "an http(s) URL")
 EMAIL: dict[str, Any] = read("EMAIL_URL", to_email_server, {}, "smtp+tls://user:password@host:587")
 EMAIL_BACKEND = EMAIL.get("EMAIL_BACKEND", "django.core.mail.backends.smtp.EmailBackend")
-EMAIL_HOST, EMAIL_PORT = EMAIL.get("EMAIL_HOST", "localhost"), EMAIL.get("EMAIL_PORT") or 25
+EMAIL_HOST, EMAIL_PORT = (
+    EMAIL.get("EMAIL_HOST", "localhost"),
+    EMAIL.get("EMAIL_PORT") or (465 if EMAIL.get("EMAIL_USE_SSL") else 587 if EMAIL.get("EMAIL_USE_TLS") else 25),
+)
 EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = EMAIL.get("EMAIL_HOST_USER", ""), EMAIL.get("EMAIL_HOST_PASSWORD") or ""
 EMAIL_USE_TLS, EMAIL_USE_SSL = EMAIL.get("EMAIL_USE_TLS", False), EMAIL.get("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 15  # seconds
@@ -521,6 +528,8 @@ SECRETS: list[str] = [
         ALERT_WEBHOOK_URL,  # who knows it can post there
         path_of(ALERT_WEBHOOK_URL),  # urllib3 tells host and path apart
         unquote(urlsplit(REDIS_URL).password or ""),
+        dict(parse_qsl(urlsplit(REDIS_URL).query)).get("password"),
+        DATABASE.get("OPTIONS", {}).get("password"),
     )
     if value
 ]

@@ -52,6 +52,8 @@ def cancel_run(model_admin: "ModelAdmin[Any]", request: HttpRequest, run_id: int
     elif run.status not in OPEN:
         messages.warning(request, f"Run {run_id} has ended meanwhile.")
     elif run.cancel_asked_at is not None:
+        if run.shared:
+            close_if_complete(run_id)  # its last worker may be gone
         messages.info(request, f"Run {run_id} is being cancelled already.")
     elif request.method == "POST":
         end(request, run)

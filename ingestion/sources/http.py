@@ -168,21 +168,23 @@ class HttpClient:
 
     def _send_now(self, url: str, params: Mapping[str, str]) -> Reply:
         failure: Exception | None = None
-        waited = 0.0
+        waited, outcome = 0.0, ""
         try:
             session = self._session()
             request = session.prepare_request(requests.Request("GET", url, params=dict(params)))
             connection = session.merge_environment_settings(request.url, {}, True, None, None)
             waited = self._wait_for_turn()  # last of all: work after it would send the request behind its turn
             with session.send(request, timeout=TIMEOUT, allow_redirects=False, **connection) as response:
-                self._count(str(response.status_code), waited)
+                outcome = str(response.status_code)
                 return self._take(response)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             # The original names the whole address, key and all: only its kind is told.
-            failure = _Retryable(describe(error))
-            self._count(str(failure), waited)
+            failure, outcome = _Retryable(describe(error)), describe(error)
         except ValueError:  # http.client's, which names the header's value
             failure = UpstreamError("the request can't be sent: the key can't stand in a header")
+        finally:
+            if outcome:  # else it was not sent
+                self._count(outcome, waited)
         raise failure
 
     def _take(self, response: requests.Response) -> Reply:

@@ -567,7 +567,7 @@ def test_folder_that_is_not_there_is_named(source, tmp_path, command):
 
 def test_full_disk_fails_the_backup_and_leaves_nothing(source, tmp_path):
     done = subprocess.run(
-        ["sh", "-c", f"ulimit -f 80; exec {sys.executable} manage.py backup {tmp_path}/trr.zip"],
+        ["sh", "-c", 'ulimit -f 80; exec "$0" manage.py backup "$1"', sys.executable, f"{tmp_path}/trr.zip"],
         cwd=settings.BASE_DIR,
         env=environment(source.url),
         capture_output=True,

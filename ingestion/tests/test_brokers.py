@@ -26,7 +26,7 @@ def broker(request, monkeypatch):
     monkeypatch.setattr(Conf, "POLL", 0)
     monkeypatch.setattr(Conf, "WORKERS", 100)
     monkeypatch.setattr(brokers, "BUSY_POLL", 0)
-    monkeypatch.setattr(leases.Leases, "_keep", lambda self: None)  # its thread; the tests call `look`
+    monkeypatch.setattr(leases.Leases, "keep", lambda self: None)  # its thread; the tests call `look`
     if request.param == "database":
         yield DatabaseBroker(uuid.uuid4().hex)
         return
@@ -130,10 +130,58 @@ def test_message_of_a_killed_worker_is_free_at_once(broker, dead_pid, caplog):
     message, _ = take(broker)
     begin(message, pid=dead_pid)
 
-    broker.leases.look()
+    leases.free_what_the_dead_had(broker.release)
+    leases.free_what_the_dead_had(broker.release)
 
     assert take(broker) == (message, "one")
-    assert "is gone; it is delivered again" in caplog.text
+    assert caplog.text.count("is gone; it is delivered again") == 1
+    assert take(broker) is None
+
+
+def test_process_that_was_given_the_number_of_a_dead_one_is_not_taken_for_it(broker):
+    enqueue(broker, "one")
+    message, _ = take(broker)
+    begin(message)
+    TaskAttempt.objects.update(started_at=timezone.now() - timedelta(days=3))  # before this process was
+
+    leases.free_what_the_dead_had(broker.release)
+
+    assert take(broker) == (message, "one")
+
+
+def test_process_of_another_host_is_not_judged_by_its_number(broker, dead_pid):
+    enqueue(broker, "one")
+    message, _ = take(broker)
+    begin(message, pid=dead_pid)
+    TaskAttempt.objects.update(host="another.example")
+
+    leases.free_what_the_dead_had(broker.release)
+    broker.leases.look()
+
+    assert take(broker) is None
+    assert broker.leases.taken == {}
+
+
+def test_pusher_that_is_started_again_renews_what_is_being_worked_on(broker):
+    enqueue(broker, "one")
+    message, _ = take(broker)
+    begin(message)
+    broker.leases.taken.clear()  # as a new process has it
+    end_lease(broker, message)
+
+    broker.leases.look()
+
+    assert take(broker) is None
+
+
+def test_message_from_before_a_clock_was_set_back_is_delivered(broker):
+    if isinstance(broker, RedisBroker):
+        pytest.skip("goes by the clock of Redis alone")
+    enqueue(broker, "one")
+    message, _ = take(broker)
+    OrmQ.objects.update(lock=timezone.now() + timedelta(days=1))
+
+    assert take(broker) == (message, "one")
 
 
 def test_failed_task_is_not_held_any_longer(broker):
@@ -181,12 +229,14 @@ def test_second_delivery_that_was_not_begun_yet_is_not_judged_by_the_first(broke
     enqueue(broker, "one")
     message, _ = take(broker)
     begin(message, pid=dead_pid)
-    broker.leases.look()
+    leases.free_what_the_dead_had(broker.release)
     take(broker)
 
+    leases.free_what_the_dead_had(broker.release)
     broker.leases.look()
 
     assert take(broker) is None
+    assert broker.leases.taken.keys() == {message}
 
 
 def test_task_that_no_worker_survives_is_given_up_and_shown(broker, dead_pid):
@@ -195,7 +245,7 @@ def test_task_that_no_worker_survives_is_given_up_and_shown(broker, dead_pid):
         message, name = take(broker)
         assert name == "poison"
         begin(message, pid=dead_pid)
-        broker.leases.look()
+        leases.free_what_the_dead_had(broker.release)
 
     assert take(broker)[1] == "good"
     failed = Task.objects.get()

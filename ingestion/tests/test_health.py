@@ -9,11 +9,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
@@ -406,14 +409,17 @@ def test_the_bucket_has_to_answer(bucket: Any) -> None:
 def test_s3_is_asked_once_by_many(bucket: Any, client: Client, looks: dict[str, Look]) -> None:
     asked: list[str] = []
     health.s3_client().create_bucket(Bucket="ready")
-    health.s3_client().meta.events.register("before-send.s3", lambda request, **kwargs: asked.append(request.method))
+    health.s3_client().meta.events.register("before-send.s3", lambda request, **kwargs: asked.append(request.url))
     for name in ("database", "queue", "last_success"):
         looks[name].look = dict
 
     for _ in range(5):
         assert ask(client, 200)["storage"] == {"ok": True, "kind": "bucket"}
 
-    assert asked == ["HEAD"]
+    (url,) = asked
+    policy = json.loads((settings.BASE_DIR / "deploy" / "s3-policy.json").read_text())
+    (allowed,) = [rule["Condition"]["StringLike"]["s3:prefix"] for rule in policy["Statement"] if "Condition" in rule]
+    assert fnmatch(parse_qs(urlsplit(url).query)["prefix"][0], allowed)
 
 
 # --- the last success

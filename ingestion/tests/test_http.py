@@ -544,3 +544,30 @@ def test_netrc_is_never_used(upstream, tmp_path, monkeypatch, options, authoriza
 
     arrived = [request.headers.get("authorization") for request in upstream.requests]
     assert arrived == [authorization, NETRC_AUTHORIZATION]
+
+
+def test_every_request_is_counted_once_by_what_became_of_it(upstream):
+    upstream.answer("/3/x", Reply(429, headers={"Retry-After": "0"}), Reply(500), Reply(drop=True), Reply(body={}))
+    client = HttpClient(max_bytes=1000, backoff=0, limiter=LocalLimiter(100, window=1, gap=0))
+
+    client.get(f"{upstream.api_url}/x")
+    traffic = client.take_traffic()
+    client.close()
+
+    assert sum(one.requests for one in traffic.values()) == client.requests_made == 4
+    assert {name: one.requests for name, one in traffic.items() if name.isdecimal()} == {"429": 1, "500": 1, "200": 1}
+    assert all(one.waited >= 0 for one in traffic.values())
+    assert client.take_traffic() == {}
+
+
+def test_reply_that_is_cut_off_is_no_success(upstream):
+    upstream.always("/3/x", Reply(body={"good": True}, cut=5))
+    client = HttpClient(max_bytes=100_000, backoff=0, tries=2)
+
+    with pytest.raises(UpstreamError):
+        client.get(f"{upstream.api_url}/x")
+
+    traffic = client.take_traffic()
+    client.close()
+    assert "200" not in traffic
+    assert sum(one.requests for one in traffic.values()) == 2

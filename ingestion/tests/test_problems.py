@@ -351,9 +351,17 @@ def test_what_the_row_of_a_run_says_is_not_said_twice() -> None:
     assert list(problems()) == ["run:sync_shows"]
 
 
-def test_a_clock_that_was_set_back_raises_nothing() -> None:
-    worker(beat_at=NOW + DAY, task_at=NOW + DAY)
-    run(status="running", started_at=NOW + DAY, heartbeat_at=NOW + DAY)
+def test_a_clock_that_was_set_back_a_little_raises_nothing() -> None:
+    ahead = NOW + timedelta(minutes=5)
+    worker(beat_at=ahead, task_at=ahead)
+    run(status="running", started_at=ahead, heartbeat_at=ahead)
     plan()
 
     assert problems(Depth(1, 0)) == {}
+
+
+def test_a_worker_that_died_before_the_clock_was_set_back_a_day_is_no_sign_of_life() -> None:
+    worker(beat_at=NOW + DAY, task_at=NOW + DAY)
+    plan()
+
+    assert problems(Depth(1, 0)).keys() == {"worker"}

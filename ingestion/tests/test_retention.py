@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import time_machine
 from django.conf import settings as current
+from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django_q.models import Schedule, Task
+from knox.models import AuthToken
 
 from catalog.changes import Author, change_of, save_changes
 from catalog.models import Change, Network, Show, WatchProvider
@@ -38,6 +40,8 @@ NOTHING = {
     "problems": 0,
     "tasks": 0,
     "attempts at tasks": 0,
+    "sessions": 0,
+    "API tokens": 0,
     "workers": 0,
     "raw replies": 0,
 }
@@ -438,3 +442,17 @@ def test_what_is_kept_is_set_by_the_environment(settings: Any) -> None:
 
     assert prune_history().counts == EVERYTHING | {"tasks": 0}
     assert current.RUNS_KEPT.days == 180
+
+
+def test_sessions_and_tokens_go_when_they_have_expired(django_user_model: Any) -> None:
+    user = django_user_model.objects.create(username="anna")
+    for number, days in enumerate((-40, -1, 1)):
+        at = NOW + timedelta(days=days)
+        Session.objects.create(session_key=f"key {number}", session_data="", expire_date=at)
+        token, _ = AuthToken.objects.create(user)
+        AuthToken.objects.filter(pk=token.pk).update(expiry=at)
+
+    counts = prune_history().counts
+
+    assert (counts["sessions"], counts["API tokens"]) == (2, 1)
+    assert (Session.objects.count(), AuthToken.objects.count()) == (1, 2)

@@ -105,7 +105,7 @@ def test_process_of_somebody_else_is_alive(monkeypatch):
 def test_run_that_beats_while_it_is_judged_is_left_alone(monkeypatch, dead_pid):
     row = running(pid=dead_pid, host=socket.gethostname())
 
-    def beats_meanwhile(pid):
+    def beats_meanwhile(pid, since):
         SyncRun.objects.filter(pk=row.pk).update(heartbeat_at=timezone.now() + timedelta(seconds=1))
         return False
 

@@ -293,6 +293,96 @@ def test_run_that_gives_no_sign_of_life_is_rung_for_again(django_capture_on_comm
     assert living.status == "queued"
 
 
+def test_chunk_is_given_up_with_its_failures_or_not_at_all(upstream, dead_pid, monkeypatch):
+    world(upstream, 2)
+    run_id = planned()
+    for _ in range(3):
+        claim_chunk(run_id)
+        SyncChunk.objects.filter(number=1).update(pid=dead_pid)
+
+    def killed(chunk):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("ingestion.chunks.name_failures", killed)
+        with pytest.raises(KeyboardInterrupt):
+            claim_chunk(run_id)
+    close_if_complete(run_id)
+    assert SyncRun.objects.get().status == "running"
+
+    work_on(run_id)
+    assert (SyncRun.objects.get().status, SyncFailure.objects.count()) == ("failed", 2)
+
+
+def test_plan_that_was_taken_over_makes_no_chunks(upstream):
+    world(upstream, 3)
+    run_id = start_shared(Options(), "sync_shows").id
+    late = claim_chunk(run_id)
+    SyncChunk.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    claim_chunk(run_id)
+
+    do_one(late)
+
+    assert (SyncChunk.objects.count(), SyncRun.objects.get().total) == (1, None)
+
+
+def test_run_does_not_end_while_its_last_logos_are_mirrored(upstream):
+    world(upstream, 1)
+    upstream.always("/t/p/original/network-1.png", Reply(404))
+    run_id = planned()
+    share = Share(claim_chunk(run_id))
+    work = ShareWork(share, Options(), lambda: False)
+    real = work.mirror.save_done
+
+    def save_done():
+        close_if_complete(run_id)  # as another worker does, again and again
+        return real()
+
+    work.mirror.save_done = save_done
+    work.work(work.todo())
+    share.end(work.client.requests_made, work.report.counts, work.report.error)
+    work.close()
+    close_if_complete(run_id)
+
+    run = SyncRun.objects.get()
+    assert (run.status, run.counts["logos failed"]) == ("failed", 1)
+    assert run.counts["logos"] >= 3
+
+
+def test_run_that_asks_for_what_this_code_does_not_know_is_left_to_newer_code(upstream):
+    world(upstream, 1)
+    run_id = start_shared(Options(), "sync_shows").id
+    SyncRun.objects.update(options={"cast_too": True})
+
+    with pytest.raises(ValueError, match="does not know the options cast_too"):
+        work_on(run_id)
+
+    assert (SyncRun.objects.get().status, SyncChunk.objects.get().attempts) == ("running", 0)
+
+
+def test_run_whose_shows_were_deleted_meanwhile_says_so(upstream):
+    shows = world(upstream, 3)
+    run_id = planned()
+    shows[1].delete()
+
+    work_on(run_id)
+
+    assert (SyncRun.objects.get().status, SyncRun.objects.get().done) == ("stopped", 2)
+    assert SyncRun.objects.get().error == "1 of 3 shows were not reached: deleted meanwhile?"
+
+
+def test_queue_that_is_out_of_reach_costs_no_press(monkeypatch, django_capture_on_commit_callbacks, caplog):
+    def away(*args, **options):
+        raise ConnectionError("the queue is away")
+
+    monkeypatch.setattr("ingestion.bells.async_task", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        run = request_run(Options(), "sync_shows", None)
+
+    assert run.status == "queued"
+    assert "the queue is away" in caplog.text
+
+
 # --- who wants it to end
 
 
@@ -425,6 +515,7 @@ def test_guard_that_trips_early_stops_every_worker(upstream, monkeypatch):
     run = SyncRun.objects.first()
     assert (run.status, run.tripped) == ("stopped", True)
     assert Show.objects.filter(watch_providers__isnull=True).count() == 0
+    assert run.failures.filter(reason=HELD_BACK).count() >= 4  # those that were seen, for a retry
 
 
 def test_as_many_failures_as_are_allowed_end_the_run(upstream, one_by_one):

@@ -185,7 +185,7 @@ class Installation:
 
 def redis_command(port: int, folder: Path) -> list[str]:
     where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    return ["redis-server", *where, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+    return ["redis-server", *where, "--save", "", "--appendonly", "yes"]
 
 
 class Listener(threading.Thread):

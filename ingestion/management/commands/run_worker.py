@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from ingestion.command import check_database, check_redis, signals_as_event
-from ingestion.launcher import Launcher
+from ingestion.launcher import Launcher, unknown_migrations
 
 
 class Command(BaseCommand):
@@ -21,6 +21,8 @@ class Command(BaseCommand):
             raise CommandError("\n".join(problems), returncode=2)
         check_database()
         check_redis()
+        if unknown := unknown_migrations():
+            raise CommandError(f"the database is newer than this code ({', '.join(unknown)}): update it", returncode=2)
         with signals_as_event() as stop:
             code = Launcher(stop).run()
         if code:
