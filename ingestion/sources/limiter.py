@@ -82,14 +82,22 @@ class LocalLimiter:
         self._taken: deque[float] = deque([float("-inf")] * turns, maxlen=turns)
         self._lock = threading.Lock()
 
+    def wait(self) -> float:
+        """Seconds until a turn may be taken; none is."""
+        with self._lock:
+            return self._wait(time.monotonic())
+
     def take_turn(self) -> float:
         with self._lock:
             now = time.monotonic()
-            wait = max(self._taken[-1] + self.gap, self._taken[0] + self.window) - now
+            wait = self._wait(now)
             if wait > 0:
                 return wait
             self._taken.append(now)
             return 0.0
+
+    def _wait(self, now: float) -> float:
+        return max(self._taken[-1] + self.gap, self._taken[0] + self.window) - now
 
     def close(self) -> None:
         """Holds nothing."""
@@ -217,6 +225,27 @@ class SharedLimiter:
         self._redis.close()
 
 
+class PromptLimiter:
+    """A shared budget whose turns are also counted here, at the moment before the request is sent.
+
+    The answer of a server may be late, on a busy machine by a tenth of a second: a request that goes out so long
+    after its turn must not be one too many of the second that it falls into.
+    """
+
+    def __init__(self, shared: Limiter, local: LocalLimiter) -> None:
+        self.shared, self.local = shared, local
+
+    def take_turn(self) -> float:
+        if (wait := self.local.wait()) > 0 or (wait := self.shared.take_turn()) > 0:
+            return wait
+        while (wait := self.local.take_turn()) > 0:
+            time.sleep(wait)  # a turn that is ours already: a few milliseconds
+        return 0.0
+
+    def close(self) -> None:
+        self.shared.close()
+
+
 def make_limiter(requests_per_second: float, redis_url: str = "") -> Limiter:
     """A budget of so many requests in any second, spread out: hardly faster at any moment than on average."""
     turns, window, gap = pace(requests_per_second)
@@ -231,11 +260,16 @@ def pace(requests_per_second: float) -> tuple[int, float, float]:
 
 def shared_limiter(requests_per_second: float) -> Limiter:
     """The budget that all processes of this installation share, by what they have in common."""
+    turns, window, gap = pace(requests_per_second)
+    shared: Limiter
     if settings.REDIS_URL:
-        return make_limiter(requests_per_second, settings.REDIS_URL)
-    if connection.vendor == "postgresql":
-        return RowLimiter(*pace(requests_per_second), connection_parameters())
-    return FileLimiter(*pace(requests_per_second), Path(f"{connection.settings_dict['NAME']}-budget"))
+        shared = SharedLimiter(turns, window, gap, settings.REDIS_URL)
+    elif connection.vendor == "postgresql":
+        shared = RowLimiter(turns, window, gap, connection_parameters())
+    else:
+        # Its turns are counted where they are taken: nothing comes late.
+        return FileLimiter(turns, window, gap, Path(f"{connection.settings_dict['NAME']}-budget"))
+    return PromptLimiter(shared, LocalLimiter(turns, window, gap))
 
 
 def connection_parameters() -> dict[str, Any]:

@@ -25,6 +25,8 @@ from ingestion.sources.limiter import (
     SLACK,
     BudgetUnavailable,
     FileLimiter,
+    LocalLimiter,
+    PromptLimiter,
     RowLimiter,
     make_limiter,
     pace,
@@ -335,10 +337,44 @@ def test_installation_shares_by_what_its_processes_have_in_common(settings):
     settings.REDIS_URL = ""
     without = shared_limiter(40)
 
-    assert type(with_redis) is limiter.SharedLimiter
-    assert type(without) is (RowLimiter if connection.vendor == "postgresql" else FileLimiter)
+    assert type(with_redis.shared) is limiter.SharedLimiter
+    if connection.vendor == "postgresql":
+        assert type(without.shared) is RowLimiter
+    else:
+        assert type(without) is FileLimiter
     with_redis.close()
     without.close()
+
+
+def test_turn_that_comes_late_is_not_one_too_many_of_the_second_in_which_it_is_used(monkeypatch):
+    clock = SimpleNamespace(now=500.0)
+
+    def sleep(seconds):
+        clock.now += seconds
+
+    monkeypatch.setattr(limiter, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+
+    class Late:
+        """A budget of 40 by itself, whose every tenth answer is late."""
+
+        def __init__(self):
+            self.budget, self.count = LocalLimiter(*pace(40)), 0
+
+        def take_turn(self):
+            wait = self.budget.take_turn()
+            self.count += wait <= 0
+            clock.now += 0.2 if wait <= 0 and self.count % 10 == 0 else 0.001
+            return wait
+
+        def close(self): ...
+
+    budget, taken = PromptLimiter(Late(), LocalLimiter(*pace(40))), []
+    for _ in range(400):
+        while wait := budget.take_turn():
+            clock.now += wait
+        taken.append(clock.now)
+
+    assert max(sum(start <= moment < start + 1 for moment in taken) for start in taken) <= 40
 
 
 @pytest.mark.django_db
