@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django_q.models import Task
 from django_q.signing import SignedPackage
@@ -49,8 +49,9 @@ def attempts_of(messages: Iterable[Any]) -> dict[str, TaskAttempt]:
     return TaskAttempt.objects.in_bulk([str(message) for message in messages])
 
 
-def times_begun(message: Any) -> int:
-    return TaskAttempt.objects.filter(pk=str(message)).values_list("count", flat=True).first() or 0
+def begun_here() -> QuerySet[TaskAttempt]:
+    """Those at which processes of this host are, or were until they died."""
+    return TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None)
 
 
 def forget(message: Any) -> None:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
 from catalog.feed import begin_anew
 from catalog.models import FeedStart, Show
 from ingestion import backup_postgresql, backup_sqlite
 from ingestion.backup_file import Backup, Contents, Failed, Manifest, Refused, check_new, opened_backup, save_backup
-from ingestion.command import database_name, database_problems
+from ingestion.command import database_name, database_problems, has_pending_migrations
 from ingestion.report import first_line
 from ingestion.version import code_version
 
@@ -146,11 +145,6 @@ def check_empty(rows: dict[str, int]) -> None:
     if filled := {name: count for name, count in rows.items() if count and name not in FILLED_BY_MIGRATE}:
         named = ", ".join(f"{name} ({count} row{'s' if count > 1 else ''})" for name, count in filled.items())
         raise Refused(f"the database {database_name()} is not empty: {named}. Restore into a new one")
-
-
-def has_pending_migrations() -> bool:
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from ingestion.models import SyncRun
+from ingestion.progress import OPEN
 
 TASK: Final = "ingestion.tasks.work_on"
 RING_AGAIN = timedelta(seconds=20)  # without a sign of life of a run
@@ -27,7 +28,7 @@ def ring_again() -> int:
     """Rings for runs that give no sign of life: their message was lost, or their worker; how many."""
     now = timezone.now()
     silent = Q(heartbeat_at__lt=now - RING_AGAIN) | Q(heartbeat_at__gt=now + RING_AGAIN)
-    waiting = SyncRun.objects.filter(silent, shared=True, status__in=(SyncRun.Status.QUEUED, SyncRun.Status.RUNNING))
+    waiting = SyncRun.objects.filter(silent, shared=True, status__in=OPEN)
     run_ids = list(waiting.values_list("pk", flat=True))
     for run_id in run_ids:
         ring(run_id)

@@ -8,44 +8,55 @@ from uuid import uuid4
 import redis
 from django.db.models import Q
 from django.utils import timezone
+from django_q.brokers import Broker
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 
-from ingestion.attempts import forget, times_begun
-from ingestion.leases import LEASE, Leases, is_given_up
+from ingestion.attempts import forget
+from ingestion.leases import LEASE, Leases
 
 BUSY_POLL = 0.1  # seconds until a cluster all of whose processes are busy looks again
 Messages = list[tuple[Any, Any]]
 
 
-class DatabaseBroker(ORM):
-    """Messages are rows of OrmQ: what is queued in a transaction is queued when that is committed."""
+class Leased(Broker):
+    """What both queues do with their leases; `next_message` waits for a while where there is none."""
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
         self.leases = Leases(self.renew, self.release, self.present)
-
-    def timeout(self, task: Any) -> datetime:
-        return timezone.now() + timedelta(seconds=LEASE)
 
     def dequeue(self) -> Messages | None:
         self.leases.keep()
         if self.leases.are_enough(Conf.WORKERS):
             time.sleep(BUSY_POLL)
             return None
+        if (found := self.next_message()) is None:
+            return None
+        message, package = found
+        return [found] if self.leases.take(message, package, self.delete) else None
+
+    def acknowledge(self, task_id: Any) -> None:
+        self.delete(task_id)
+        forget(task_id)
+
+
+class DatabaseBroker(Leased, ORM):
+    """Messages are rows of OrmQ: what is queued in a transaction is queued when that is committed."""
+
+    def timeout(self, task: Any) -> datetime:
+        return timezone.now() + timedelta(seconds=LEASE)
+
+    def next_message(self) -> tuple[Any, Any] | None:
         now = timezone.now()
         free = Q(lock__lte=now) | Q(lock__gt=now + timedelta(seconds=2 * LEASE))  # a clock was set back since
-        rows = self.get_connection().filter(free, key=self.list_key).order_by("pk")
-        for row in rows[: Conf.BULK]:
-            if not self.get_connection().filter(pk=row.pk, lock=row.lock).update(lock=self.timeout(row)):
-                continue  # another cluster was faster
-            if not is_given_up(row.pk, row.payload, self.delete):
-                self.leases.take(row.pk, times_begun(row.pk))
-                return [(row.pk, row.payload)]
-        if not rows:
+        row = self.get_connection().filter(free, key=self.list_key).order_by("pk").first()
+        if row is None:
             time.sleep(Conf.POLL)
-        return None
+            return None
+        taken = self.get_connection().filter(pk=row.pk, lock=row.lock).update(lock=self.timeout(row))
+        return (row.pk, row.payload) if taken else None  # else another cluster was faster
 
     def renew(self, messages: list[Any]) -> None:
         self.get_connection().filter(pk__in=messages).update(lock=self.timeout(None))
@@ -55,10 +66,6 @@ class DatabaseBroker(ORM):
 
     def present(self, messages: list[Any]) -> set[Any]:
         return set(self.get_connection().filter(pk__in=messages).values_list("pk", flat=True))
-
-    def acknowledge(self, task_id: Any) -> None:
-        self.delete(task_id)
-        forget(task_id)
 
 
 # KEYS: messages by id, ids that wait, ids that are taken by the time until which they are.
@@ -96,12 +103,8 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 """
 
 
-class RedisBroker(Redis):
+class RedisBroker(Leased, Redis):
     """Messages stay in Redis until they are done. (django-q2's own broker takes them out first.)"""
-
-    def __init__(self, list_key: str | None = None) -> None:
-        super().__init__(list_key)
-        self.leases = Leases(self.renew, self.release, self.present)
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> redis.Redis:
@@ -121,20 +124,12 @@ class RedisBroker(Redis):
             pipe.execute()
         return message
 
-    def dequeue(self) -> Messages | None:
-        self.leases.keep()
-        if self.leases.are_enough(Conf.WORKERS):
-            time.sleep(BUSY_POLL)
-            return None
+    def next_message(self) -> tuple[Any, Any] | None:
         found = self.connection.eval(DEQUEUE, 3, *self.keys, round(LEASE * 1000))
         if not found:
             time.sleep(Conf.POLL)
             return None
-        message, package = found[0].decode(), found[1]
-        if is_given_up(message, package, self.delete):
-            return None
-        self.leases.take(message, times_begun(message))
-        return [(message, package)]
+        return found[0].decode(), found[1]
 
     def renew(self, messages: list[Any]) -> None:
         self.connection.eval(RENEW, 1, self.keys[2], round(LEASE * 1000), *messages)
@@ -152,10 +147,6 @@ class RedisBroker(Redis):
         self.connection.eval(ACKNOWLEDGE, 2, self.keys[0], self.keys[2], task_id)
 
     fail = delete
-
-    def acknowledge(self, task_id: Any) -> None:
-        self.delete(task_id)
-        forget(task_id)
 
     def queue_size(self) -> int:
         return int(self.connection.llen(self.keys[1]))

@@ -21,13 +21,21 @@ OTHERS = {
 }
 
 
+HALF_A_KEY_PAIR = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set"
+
+
+def environment_problems(*names: str) -> list[str]:
+    """What is malformed among the variables whose names begin so."""
+    return [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith(names)]
+
+
+def has_half_a_key_pair() -> bool:
+    return bool(settings.AWS_S3_BUCKET) and bool(settings.AWS_ACCESS_KEY_ID) != bool(settings.AWS_SECRET_ACCESS_KEY)
+
+
 def tmdb_problems() -> list[str]:
     """Why TMDb can't be asked: empty when all is there."""
-    problems = [
-        problem
-        for problem in settings.ENVIRONMENT_ERRORS
-        if problem.startswith(("TMDB_", "REDIS_URL", "AWS_", "MEDIA_", "ENV_FILE"))
-    ]
+    problems = environment_problems("TMDB_", "REDIS_URL", "AWS_", "MEDIA_", "ENV_FILE")
     problems += [
         f"{name} is malformed: expected printable ASCII without blanks"
         for name in ("TMDB_API_KEY", "TMDB_BEARER_TOKEN")
@@ -59,8 +67,8 @@ def check_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         # Without a key the site still works; only a sync does not.
         missing = "is not set" in problem
         messages.append(Warning(problem, id="trr.W001") if missing else Error(problem, id="trr.E003"))
-    if settings.AWS_S3_BUCKET and bool(settings.AWS_ACCESS_KEY_ID) != bool(settings.AWS_SECRET_ACCESS_KEY):
-        messages.append(Error("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set", id="trr.E004"))
+    if has_half_a_key_pair():
+        messages.append(Error(HALF_A_KEY_PAIR, id="trr.E004"))
     if settings.ALERT_EMAILS and not settings.EMAIL:
         text = "ALERT_EMAILS is set and EMAIL_URL is not: mail goes to port 25 of this machine"
         messages.append(Warning(text, id="trr.W003"))

@@ -23,7 +23,7 @@ from catalog.models import Show
 from ingestion.guard import Guard
 from ingestion.models import Stage, SyncChunk, SyncFailure, SyncRun
 from ingestion.outcomes import Batch, Outcome
-from ingestion.runs import Run, RunLost, cancelled_words, is_silent, process_exists
+from ingestion.runs import Run, RunLost, cancelled_words, is_gone, is_silent
 from ingestion.selection import Due
 
 Status = SyncChunk.Status
@@ -64,10 +64,12 @@ class Claim:
         done = [one for one in batch.saved if one.outcome != Outcome.HELD]
         guarded: dict[str, Any] = {}
         if not chunk.settles:
+            guard = Guard()
+            guard.watch(batch.saved)
             guarded = {
                 "held": [*chunk.held, *(items[str(one.show_id)] for one in batch.held)],
-                "seen": plus(chunk.seen, told(batch)),
-                "blanked": plus(chunk.blanked, lost(batch)),
+                "seen": plus(chunk.seen, guard.seen.elements()),
+                "blanked": plus(chunk.blanked, guard.blanked.elements()),
             }
         self.write(
             work=[item for show_id, item in items.items() if show_id not in saved],
@@ -106,16 +108,6 @@ def plus(counts: dict[str, int], more: Iterable[str]) -> dict[str, int]:
     return dict(Counter(counts) + Counter(map(str, more)))
 
 
-def told(batch: Batch) -> Iterable[str]:
-    """For the guard, as `Guard.watch` counts."""
-    seen = (Outcome.UPDATED, Outcome.UNCHANGED, Outcome.HELD)
-    return [name for one in batch.saved if one.outcome in seen for name in one.told]
-
-
-def lost(batch: Batch) -> Iterable[str]:
-    return [name for one in batch.saved for name in one.blanked]
-
-
 def add_chunks(run_id: int, due: Iterable[Due], size: int, *, first: int, settles: bool = False) -> int:
     """Makes chunks of so many shows, numbered from `first`; how many. Those that are there already stay."""
     work = [[str(one.show_id), sorted(one.stages), one.find] for one in due]
@@ -151,7 +143,7 @@ def is_abandoned(chunk: SyncChunk) -> bool:
     assert chunk.heartbeat_at is not None
     if is_silent(chunk.heartbeat_at, DEAD_AFTER):
         return True
-    return chunk.host == socket.gethostname() and not process_exists(chunk.pid or 0, chunk.heartbeat_at)
+    return is_gone(chunk.host, chunk.pid or 0, chunk.heartbeat_at)
 
 
 def give_up(chunk: SyncChunk, same: Any) -> None:

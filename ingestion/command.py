@@ -25,7 +25,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from catalog.models.show import is_imdb_id
 from ingestion.alerts import check_problems
-from ingestion.checks import tmdb_problems
+from ingestion.checks import environment_problems, tmdb_problems
 from ingestion.models import Stage, SyncRun
 from ingestion.options import Options
 from ingestion.report import Report, Reporter, TextReporter, first_line
@@ -184,7 +184,7 @@ def check_redis() -> None:
 
 
 def database_problems() -> list[str]:
-    return [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith(("DATABASE_URL", "ENV_FILE"))]
+    return environment_problems("DATABASE_URL", "ENV_FILE")
 
 
 def check_database() -> None:
@@ -193,13 +193,17 @@ def check_database() -> None:
     if reason:
         raise CommandError(reason, returncode=2)
     try:
-        executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        if has_pending_migrations():
             reason = "the database is not up to date: run `manage.py migrate`"
     except DatabaseError as error:
         reason = f"no connection to the database {database_name()} ({first_line(error)})"
     if reason:
         raise CommandError(reason, returncode=2)
+
+
+def has_pending_migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def database_name() -> str:

@@ -25,7 +25,6 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import Error as DatabaseError
 from django.db import connection, connections
-from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
@@ -35,6 +34,7 @@ from catalog.logos import FOLDER
 from ingestion.dashboard import states_by_stage
 from ingestion.models import Stage
 from ingestion.queue import queue_depth
+from ingestion.version import known_migrations
 from ingestion.workers import alive_workers
 
 log = logging.getLogger(__name__)
@@ -110,12 +110,6 @@ def look_at_database() -> Answer:
     if known_migrations() - MigrationRecorder(connection).applied_migrations().keys():
         raise NotReady("it is not up to date: run `manage.py migrate`")
     return {}
-
-
-@cache
-def known_migrations() -> frozenset[tuple[str, str]]:
-    """Those of the code, which does not change while it runs."""
-    return frozenset(MigrationLoader(None, ignore_no_migrations=True).graph.nodes)
 
 
 def look_at_queue() -> Answer:

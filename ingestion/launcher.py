@@ -8,7 +8,6 @@ schedules aside that would stop all others, and has operators told of problems.
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,18 +18,20 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
-from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.models import Schedule
 
 from ingestion import workers
 from ingestion.alerts import check_problems
+from ingestion.attempts import begun_here
 from ingestion.bells import ring_again
 from ingestion.leases import free_what_the_dead_had
-from ingestion.models import TaskAttempt, Worker
+from ingestion.models import Worker
 from ingestion.queue import queue_depth
 from ingestion.schedules import disable_broken_schedules
+from ingestion.version import known_migrations
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +130,7 @@ class Launcher:
             self.worker.task_at = began
             return False
         assert self.cluster is not None
-        going_on = TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None).values_list("pid", flat=True)
-        busy = sum(in_group(pid, self.cluster.pid) for pid in going_on)
+        busy = sum(in_group(attempt.pid, self.cluster.pid) for attempt in begun_here())
         return busy < settings.Q_CLUSTER["workers"] and queue_depth().waiting > 0
 
     def note_restart(self, why: str) -> None:
@@ -209,6 +209,5 @@ def overdue_schedules(now: datetime) -> bool:
 
 def unknown_migrations() -> list[str]:
     """Migrations of our apps that the database has and the code does not know."""
-    loader = MigrationLoader(connection)
-    unknown = set(loader.applied_migrations) - set(loader.disk_migrations)
+    unknown = MigrationRecorder(connection).applied_migrations().keys() - known_migrations()
     return sorted(f"{app}.{name}" for app, name in unknown if app in OURS)

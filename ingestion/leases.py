@@ -18,7 +18,7 @@ from typing import Any
 from django.db import close_old_connections
 from django.utils import timezone
 
-from ingestion.attempts import MAX_ATTEMPTS, attempts_of, forget, give_up
+from ingestion.attempts import MAX_ATTEMPTS, attempts_of, begun_here, forget, give_up
 from ingestion.models import TaskAttempt
 from ingestion.runs import process_exists
 
@@ -54,9 +54,17 @@ class Leases:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def take(self, message: Any, count: int) -> None:
+    def take(self, message: Any, package: Any, delete: Callable[[Any], None]) -> bool:
+        """Whether it may be begun: what was begun too often is shown as failed, and gone from the queue."""
+        attempt = attempts_of([message]).get(str(message))
+        if attempt is not None and attempt.count >= MAX_ATTEMPTS:
+            give_up(attempt, package)
+            delete(message)
+            forget(message)
+            return False
         with self._lock:
-            self.taken[message] = Taken(count, time.monotonic())
+            self.taken[message] = Taken(attempt.count if attempt else 0, time.monotonic())
+        return True
 
     def keep(self) -> None:
         """Sees to it that the thread runs: in the pusher, which alone takes messages."""
@@ -120,26 +128,13 @@ class Leases:
 
 
 def at_work_here() -> list[str]:
-    begun = TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None)
-    return [attempt.message for attempt in begun if process_exists(attempt.pid, attempt.started_at)]
+    return [attempt.message for attempt in begun_here() if process_exists(attempt.pid, attempt.started_at)]
 
 
 def free_what_the_dead_had(release: Callable[[list[Any]], None]) -> None:
     """Has tasks of this host whose process is gone delivered again at once, and not when their lease ends."""
-    begun = TaskAttempt.objects.filter(host=socket.gethostname(), ended_at=None)
-    for attempt in [one for one in begun if not process_exists(one.pid, one.started_at)]:
+    for attempt in [one for one in begun_here() if not process_exists(one.pid, one.started_at)]:
         same = TaskAttempt.objects.filter(pk=attempt.pk, count=attempt.count, ended_at=None)
         if same.update(ended_at=timezone.now()):  # else it was taken up meanwhile
             log.error("%s: its process %s is gone; it is delivered again", attempt, attempt.pid)
             release([attempt.message])
-
-
-def is_given_up(message: Any, package: Any, delete: Callable[[Any], None]) -> bool:
-    """Whether it was begun too often: then it is shown as failed, and gone from the queue."""
-    attempt = attempts_of([message]).get(str(message))
-    if attempt is None or attempt.count < MAX_ATTEMPTS:
-        return False
-    give_up(attempt, package)
-    delete(message)
-    forget(message)
-    return True

@@ -26,9 +26,9 @@ from ingestion import health
 from ingestion.alerts import open_problems
 from ingestion.dashboard import JOB, states_by_stage
 from ingestion.models import SyncRun, UpstreamTraffic
+from ingestion.progress import OPEN
 
 RIGHT: Final = "ingestion.view_syncrun"
-ACTIVE: Final = (SyncRun.Status.QUEUED, SyncRun.Status.RUNNING)
 # Set by proxies. Who comes through one has its address, and may be anybody.
 OF_PROXIES: Final = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA", "HTTP_X_FORWARDED_PROTO")
 
@@ -144,7 +144,7 @@ class Figures(Collector):
         last: dict[str, int] = {}
         for row in by_kind.values("job", "status").annotate(n=Count("pk"), last=Max("pk"), end=Max("finished_at")):
             count.add_metric([row["job"], row["status"]], row["n"])
-            if row["status"] not in ACTIVE:
+            if row["status"] not in OPEN:
                 last[row["job"]] = max(row["last"], last.get(row["job"], 0))
             if row["status"] == SyncRun.Status.SUCCEEDED and row["end"]:
                 success.add_metric([row["job"]], row["end"].timestamp())

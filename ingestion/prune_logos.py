@@ -32,6 +32,7 @@ from catalog.logo_files import (
     named_keys,
     printable,
 )
+from ingestion.checks import HALF_A_KEY_PAIR, environment_problems, has_half_a_key_pair
 from ingestion.models import SyncRun
 from ingestion.report import first_line
 from ingestion.runs import Run, RunLost, start_run
@@ -111,13 +112,9 @@ def prune_logos(
 
 def configuration_problems() -> list[str]:
     """Why it can't be known which files to look at, or which are old: empty when all is there."""
-    problems = [
-        problem
-        for problem in settings.ENVIRONMENT_ERRORS
-        if problem.startswith(("AWS_", "MEDIA_", "LOGO_", "DATABASE_URL", "ENV_FILE"))
-    ]
-    if settings.AWS_S3_BUCKET and bool(settings.AWS_ACCESS_KEY_ID) != bool(settings.AWS_SECRET_ACCESS_KEY):
-        problems.append("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set")
+    problems = environment_problems("AWS_", "MEDIA_", "LOGO_", "DATABASE_URL", "ENV_FILE")
+    if has_half_a_key_pair():
+        problems.append(HALF_A_KEY_PAIR)
     return problems
 
 

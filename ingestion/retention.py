@@ -34,9 +34,11 @@ from knox.models import AuthToken
 
 from catalog.models import Network, ProductionCompany, Show, WatchProvider
 from catalog.retention import prune_changes
+from ingestion.checks import environment_problems
 from ingestion.dashboard import JOB
 from ingestion.models import Problem, Stage, SyncChunk, SyncFailure, SyncRun, SyncState, TaskAttempt, Worker
 from ingestion.problems import newest_runs
+from ingestion.progress import OPEN
 from ingestion.report import first_line
 from ingestion.runs import Run, RunLost, start_run
 
@@ -81,7 +83,7 @@ def prune_history(
     Set `interrupt` and the run ends after the batch at hand. Raises ImproperlyConfigured, one problem a line, when
     nothing was tried, and AlreadyRunning when another one is going on. A dry run has no row of a run, and no lock.
     """
-    if problems := [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith(SETTINGS)]:
+    if problems := environment_problems(*SETTINGS):
         raise ImproperlyConfigured("\n".join(problems))  # by a default more might go than is meant
     run = None if dry_run else start_run(KIND, {"days": kept.days} if kept else {}, user)
     return HistoryPrune(run, kept, interrupt or threading.Event()).run_to_end()
@@ -157,7 +159,7 @@ class HistoryPrune:
 
 def old_rows(now: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
     """What is dropped whole; parts before what they belong to, so that no statement is large."""
-    over = SyncRun.objects.exclude(status__in=[SyncRun.Status.QUEUED, SyncRun.Status.RUNNING])
+    over = SyncRun.objects.exclude(status__in=OPEN)
     runs = over.filter(started_at__lt=now - settings.RUNS_KEPT).exclude(pk__in=runs_that_stay(now))
     yield "failures of runs", SyncFailure.objects.filter(run__in=runs.values("pk"))
     yield "chunks of runs", SyncChunk.objects.filter(run__in=runs.values("pk"))

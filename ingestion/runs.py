@@ -155,7 +155,7 @@ def close_if_dead(row: SyncRun) -> bool:
     """Closes the row of a run whose process is gone; whether the way is free now."""
     silent = is_silent(row.heartbeat_at, SHARED_STALE_AFTER if row.shared else STALE_AFTER)
     # A shared run does not hang on one process: its next worker goes on with it.
-    ended = not row.shared and row.host == socket.gethostname() and not process_exists(row.pid, row.started_at)
+    ended = not row.shared and is_gone(row.host, row.pid, row.started_at)
     if not silent and not ended:
         return False
     SyncRun.objects.filter(pk=row.pk, status=SyncRun.Status.RUNNING, heartbeat_at=row.heartbeat_at).update(
@@ -167,6 +167,11 @@ def close_if_dead(row: SyncRun) -> bool:
 def is_silent(heartbeat_at: datetime, after: timedelta = STALE_AFTER) -> bool:
     """Whether the last beat is too long ago, or as far in the future: then a clock was set."""
     return abs(timezone.now() - heartbeat_at) > after
+
+
+def is_gone(host: str, pid: int, since: datetime) -> bool:
+    """Whether it is known that a process that ran at that moment runs no more: of other hosts nothing is."""
+    return host == socket.gethostname() and not process_exists(pid, since)
 
 
 def process_exists(pid: int, since: datetime | None = None) -> bool:

@@ -28,6 +28,7 @@ from ingestion.chunks import (
 from ingestion.fetching import quick_thread_switches
 from ingestion.models import SyncChunk, SyncRun
 from ingestion.options import Options
+from ingestion.progress import OPEN
 from ingestion.report import COUNTED, Reporter
 from ingestion.run_ends import close_if_complete
 from ingestion.runs import Run, RunLost, close_if_dead, here, start_run
@@ -55,9 +56,9 @@ def kind_of(show_ids: Iterable[Any], retry_of: int | None = None) -> str:
     return f"sync_selected {sha256(','.join(chosen).encode()).hexdigest()[:12]}" if chosen else "sync_shows"
 
 
-def options_of(show_ids: Iterable[Any], retry_of: int | None = None) -> Options:
+def options_of(show_ids: Iterable[Any]) -> Options:
     ids = tuple(UUID(str(one)) for one in show_ids)
-    return Options(show_ids=ids, force=bool(ids), retry_of=retry_of)
+    return Options(show_ids=ids, force=bool(ids))
 
 
 def request_run(options: Options, kind: str, user: User | None) -> SyncRun:
@@ -226,7 +227,7 @@ def summary(run_id: int) -> dict[str, Any]:
         return {"run": run_id, "error": "there is no such run any more", "exit_code": 1}
     failures = list(run.failures.values("item", "reason")[:FAILURES_TOLD])
     counts = {name: run.counts.get(name, 0) for name in (*COUNTED, "logos failed")}
-    ended = run.status not in (Status.QUEUED, Status.RUNNING)
+    ended = run.status not in OPEN
     return {
         "run": run_id,
         "status": run.status,

@@ -113,8 +113,6 @@ class ShowSync(ShowWork):
             self.refuse(error)
         except Stopped:  # while it was read
             pass
-        finally:
-            self.close()
 
     def choose(self) -> list[Due]:
         """The shows that are due, in their order. Raises KeyRefused and Stopped."""

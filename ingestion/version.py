@@ -1,10 +1,11 @@
-"""Which version of the code this process runs, for the ledger: a run, a worker and a log line name it."""
+"""Which version of the code this process runs: its name for the ledger, and the migrations that it knows."""
 
 import os
 import subprocess
 from functools import cache
 
 from django.conf import settings
+from django.db.migrations.loader import MigrationLoader
 
 
 @cache
@@ -18,3 +19,9 @@ def code_version() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@cache
+def known_migrations() -> frozenset[tuple[str, str]]:
+    """Those of the code, which does not change while it runs."""
+    return frozenset(MigrationLoader(None, ignore_no_migrations=True).graph.nodes)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from ingestion.models import Worker
-from ingestion.version import code_version
+from ingestion.runs import here
 
 ALIVE = timedelta(seconds=60)  # since the last beat
 STOPPING = "its worker is being stopped: another goes on"
@@ -18,7 +18,7 @@ VARIABLE = "TRR_WORKER"  # names the worker to the processes of its cluster
 def enlist() -> Worker:
     """The row of this process, the launcher of a cluster; its children know it by the environment."""
     name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-    worker = Worker.objects.create(id=name, host=socket.gethostname(), pid=os.getpid(), version=code_version())
+    worker = Worker.objects.create(id=name, **here())
     os.environ[VARIABLE] = name
     return worker
 

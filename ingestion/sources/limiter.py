@@ -263,7 +263,7 @@ def shared_limiter(requests_per_second: float) -> Limiter:
     turns, window, gap = pace(requests_per_second)
     shared: Limiter
     if settings.REDIS_URL:
-        shared = SharedLimiter(turns, window, gap, settings.REDIS_URL)
+        shared = make_limiter(requests_per_second, settings.REDIS_URL)
     elif connection.vendor == "postgresql":
         shared = RowLimiter(turns, window, gap, connection_parameters())
     else:

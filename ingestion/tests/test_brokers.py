@@ -1,6 +1,5 @@
 """The queue on both brokers: delivered at least once, soon, in order, and not for ever."""
 
-import os
 import uuid
 from datetime import timedelta
 
@@ -74,15 +73,6 @@ def begin(message, pid=None):
     on_begin({"ack_id": message, "func": "ingestion.tests.chores.note", "id": "1"})
     if pid is not None:
         TaskAttempt.objects.filter(pk=str(message)).update(pid=pid)
-
-
-@pytest.fixture
-def dead_pid():
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    return pid
 
 
 def test_messages_are_delivered_once_and_in_order(broker):

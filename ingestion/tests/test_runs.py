@@ -15,14 +15,6 @@ from ingestion.runs import STALE_AFTER, AlreadyRunning, RunLost, process_exists,
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(scope="module")
-def dead_pid():
-    """The id of a process that has ended and was reaped."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(30)
-    return process.pid
-
-
 def running(**values):
     facts = {"kind": "sync_shows", "host": socket.gethostname(), "pid": os.getpid()} | values
     return SyncRun.objects.create(**facts)

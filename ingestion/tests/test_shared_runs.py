@@ -1,6 +1,5 @@
 """Runs that workers share: whoever takes part and whoever dies, it is one run, and every show is done once."""
 
-import os
 import socket
 from collections import Counter
 from datetime import timedelta
@@ -46,16 +45,6 @@ def one_by_one(settings, monkeypatch, upstream):
     settings.TMDB_CONNECTIONS = 1
     monkeypatch.setattr("ingestion.work.BATCH", 1)
     monkeypatch.setattr(shares, "BEAT_EVERY", 0)
-
-
-@pytest.fixture
-def dead_pid():
-    """The number of a process that has ended."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-    return pid
 
 
 def messages() -> list[tuple[object, ...]]:

@@ -1,10 +1,10 @@
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from ingestion.alerts import check_problems
+from ingestion.checks import environment_problems
 from ingestion.command import check_database, database_name
 from ingestion.report import first_line
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     requires_system_checks = []  # what this needs is checked below, with exit code 2
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if wrong := [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith(NEEDED)]:
+        if wrong := environment_problems(*NEEDED):
             raise CommandError("\n".join(wrong), returncode=2)
         check_database()
         reason = ""
