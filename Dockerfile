@@ -22,6 +22,7 @@ COPY templates templates
 COPY trr_site trr_site
 COPY catalog catalog
 COPY ingestion ingestion
+COPY exports exports
 # What is written stands in one folder, for a volume: the rest of the image can be read-only.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -2,9 +2,9 @@
 
 | role     | may                                                                                              |
 |----------|--------------------------------------------------------------------------------------------------|
-| viewer   | see the catalogue, its history and the syncs; save nothing                                       |
+| viewer   | see the catalogue, its history, the syncs and the exports; save nothing                          |
 | editor   | as viewer; add, edit, delete and restore shows; edit logos; have shows synced; bulk edit, merge, |
-|          | revert changes; keep views of the list; decide what waits in the inbox                           |
+|          | revert changes; keep views of the list; decide what waits in the inbox; publish to Google Sheets |
 | operator | as editor; cancel runs; revert a whole sync run; see, plan and repeat background tasks           |
 
 Logins and rights are for admins alone: people type passwords into the field of the user name.
@@ -19,7 +19,8 @@ VIEWER = frozenset(
         *("catalog.view_savedview", "catalog.view_reviewmark"),
         *("ingestion.view_syncrun", "ingestion.view_syncfailure", "ingestion.view_syncstate"),
         *("ingestion.view_syncchunk", "ingestion.view_worker", "ingestion.view_problem"),
-        "ingestion.view_resolutioncandidate",
+        *("ingestion.view_resolutioncandidate", "ingestion.view_workbookrow"),
+        *("exports.view_exportrun", "exports.view_exportedtab"),
     }
 )
 EDITOR = VIEWER | {
@@ -28,6 +29,7 @@ EDITOR = VIEWER | {
     *("catalog.sync_show", "catalog.bulk_edit_show", "catalog.merge_show", "catalog.revert_show"),
     *("catalog.add_savedview", "catalog.change_savedview", "catalog.delete_savedview"),
     *("catalog.add_reviewmark", "catalog.change_reviewmark", "catalog.delete_reviewmark"),
+    "exports.publish_exportrun",
 }
 OPERATOR = EDITOR | {
     *("catalog.revert_run", "ingestion.cancel_syncrun"),

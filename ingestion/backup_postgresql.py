@@ -21,7 +21,7 @@ from psycopg.errors import LockNotAvailable
 
 from catalog import revisions
 from ingestion.backup_file import BLOCK, Contents, Failed, Manifest, Refused
-from ingestion.report import first_line
+from trr_site.command_line import first_line
 from trr_site.logs import mask_secrets
 
 DUMP: Final = "dump.pgdump"

@@ -19,9 +19,8 @@ from catalog.feed import begin_anew
 from catalog.models import FeedStart, Show
 from ingestion import backup_postgresql, backup_sqlite
 from ingestion.backup_file import Backup, Contents, Failed, Manifest, Refused, check_new, opened_backup, save_backup
-from ingestion.command import database_name, database_problems, has_pending_migrations
-from ingestion.report import first_line
-from ingestion.version import code_version
+from trr_site.command_line import database_name, database_problems, first_line, has_pending_migrations
+from trr_site.version import code_version
 
 # What `migrate` itself writes: a database with rows in these alone is empty.
 FILLED_BY_MIGRATE: Final = {

@@ -10,11 +10,10 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from redis import ConnectionPool
 
+from trr_site.command_line import environment_problems
+
 # Belong to what is built on these settings, or to the machine: no reason to warn.
 OTHERS = {
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "SPREADSHEET_ID",
-    "GOOGLE_SHEETS_API_URL",
     "DJANGO_SETTINGS_MODULE",
     "POSTGRES_PASSWORD",  # compose.yaml's
     "PUBLISH_ON",
@@ -22,11 +21,6 @@ OTHERS = {
 
 
 HALF_A_KEY_PAIR = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY go together: one is not set"
-
-
-def environment_problems(*names: str) -> list[str]:
-    """What is malformed among the variables whose names begin so."""
-    return [problem for problem in settings.ENVIRONMENT_ERRORS if problem.startswith(names)]
 
 
 def has_half_a_key_pair() -> bool:

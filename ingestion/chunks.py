@@ -23,8 +23,9 @@ from catalog.models import Show
 from ingestion.guard import Guard
 from ingestion.models import Stage, SyncChunk, SyncFailure, SyncRun
 from ingestion.outcomes import Batch, Outcome
-from ingestion.runs import Run, RunLost, cancelled_words, is_gone, is_silent
+from ingestion.runs import Run, RunLost, cancelled_words, is_silent
 from ingestion.selection import Due
+from trr_site.processes import is_gone
 
 Status = SyncChunk.Status
 CHUNK = 100  # shows

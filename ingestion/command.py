@@ -5,36 +5,35 @@ was tried; 3 another run of the same kind is going on.
 """
 
 import json
-import logging
-import signal
 import threading
-from argparse import ArgumentTypeError, BooleanOptionalAction
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from argparse import BooleanOptionalAction
 from dataclasses import replace
 from datetime import date
-from types import FrameType
 from typing import Any, ClassVar
 from uuid import UUID
 
 import redis
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
 
+from catalog.alarms import problems_told
 from catalog.models.show import is_imdb_id
-from ingestion.alerts import check_problems
-from ingestion.checks import environment_problems, tmdb_problems
+from ingestion.checks import tmdb_problems
 from ingestion.models import Stage, SyncRun
 from ingestion.options import Options
-from ingestion.report import Report, Reporter, TextReporter, first_line
+from ingestion.report import Report, Reporter, TextReporter
 from ingestion.retries import last_to_retry, retry_problem
 from ingestion.runs import AlreadyRunning
 from ingestion.selection import unknown_ids
 from ingestion.sync import sync_shows
-
-log = logging.getLogger(__name__)
+from trr_site.command_line import (
+    argument,
+    check_database,
+    database_problems,
+    one_line_errors,
+    positive,
+    signals_as_event,
+)
 
 LAST = 0  # no number of a run
 
@@ -183,106 +182,6 @@ def check_redis() -> None:
         raise CommandError(reason, returncode=2)
 
 
-def database_problems() -> list[str]:
-    return environment_problems("DATABASE_URL", "ENV_FILE")
-
-
-def check_database() -> None:
-    """Raises CommandError with exit code 2 when the database is not there, or not up to date."""
-    reason = "\n".join(database_problems())
-    if reason:
-        raise CommandError(reason, returncode=2)
-    try:
-        if has_pending_migrations():
-            reason = "the database is not up to date: run `manage.py migrate`"
-    except DatabaseError as error:
-        reason = f"no connection to the database {database_name()} ({first_line(error)})"
-    if reason:
-        raise CommandError(reason, returncode=2)
-
-
-def has_pending_migrations() -> bool:
-    executor = MigrationExecutor(connection)
-    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-def database_name() -> str:
-    """Which database, without user and password."""
-    config = connection.settings_dict
-    host = config.get("HOST")
-    return f"{config['NAME']} on {host}:{config.get('PORT') or 5432}" if host else str(config["NAME"])
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """A database that goes away is a line and exit code 1, not a traceback."""
-    reason = ""
-    try:
-        yield
-    except DatabaseError as error:
-        reason = f"the database {database_name()} failed: {first_line(error)}"
-    if reason:
-        raise CommandError(reason, returncode=1)
-
-
-@contextmanager
-def problems_told(*, dry_run: bool) -> Iterator[None]:
-    """Around a command's run: tells operators of the problems that are there when it has ended, however it did.
-
-    A worker does so each minute; who has cron alone hears of them by this. It never changes how the command ends.
-    """
-    try:
-        yield
-    finally:
-        if not dry_run:
-            try:
-                check_problems()
-            except Exception as error:  # noqa: BLE001  whatever it is, the run has done its work
-                log.warning("it could not be told whether there are problems: %s", type(error).__name__)
-
-
-@contextmanager
-def signals_as_event() -> Iterator[threading.Event]:
-    """SIGTERM and Ctrl-C set the event, for the run to end where it is safe; a second signal ends it on the spot.
-
-    An exception out of a signal handler can hit Django in the middle of a commit: then the connection stays
-    in a transaction that nobody ends, and all that the run writes after it is lost without a word.
-    """
-    event = threading.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    if threading.current_thread() is not threading.main_thread():  # whoever runs that has its own way to stop
-        yield event
-        return
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def argument(read: Callable[[str], Any], expected: str) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        try:
-            return read(text)
-        except ValueError:
-            raise ArgumentTypeError(f"{text!r} is not {expected}") from None
-
-    return convert
-
-
-def read_positive(text: str) -> int:
-    number = int(text)
-    if not 1 <= number < 2**63:
-        raise ValueError
-    return number
-
-
 def read_imdb_id(text: str) -> str:
     if not is_imdb_id(text):
         raise ValueError
@@ -290,6 +189,5 @@ def read_imdb_id(text: str) -> str:
 
 
 uuid = argument(UUID, "a UUID")
-positive = argument(read_positive, "a whole number above 0")
 imdb_id = argument(read_imdb_id, "tt and at least 7 digits")
 day = argument(date.fromisoformat, "a date like 2026-11-23")

@@ -34,8 +34,8 @@ from catalog.logos import FOLDER
 from ingestion.dashboard import states_by_stage
 from ingestion.models import Stage
 from ingestion.queue import queue_depth
-from ingestion.version import known_migrations
 from ingestion.workers import alive_workers
+from trr_site.version import known_migrations
 
 log = logging.getLogger(__name__)
 

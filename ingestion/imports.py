@@ -24,9 +24,9 @@ from catalog.models import Change, Show
 from ingestion.exclusions import exclusion_reasons, short_name
 from ingestion.matching import same_name
 from ingestion.models import SyncRun
-from ingestion.report import first_line
 from ingestion.runs import Run, RunLost, start_run
 from ingestion.shows_csv import BadLine, FileError, GoodLine, Header, read_rows
+from trr_site.command_line import first_line
 
 KIND = "import_shows"
 CHUNK = 1000  # lines in one transaction

@@ -31,7 +31,7 @@ from ingestion.leases import free_what_the_dead_had
 from ingestion.models import Worker
 from ingestion.queue import queue_depth
 from ingestion.schedules import disable_broken_schedules
-from ingestion.version import known_migrations
+from trr_site.version import known_migrations
 
 log = logging.getLogger(__name__)
 

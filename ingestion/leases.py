@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from ingestion.attempts import MAX_ATTEMPTS, attempts_of, begun_here, forget, give_up
 from ingestion.models import TaskAttempt
-from ingestion.runs import process_exists
+from trr_site.processes import process_exists
 
 log = logging.getLogger(__name__)
 

@@ -276,3 +276,19 @@ class Problem(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class WorkbookRow(models.Model):
+    """A row of the old workbook as it was read, of a tab that nothing makes use of yet. See workbook_rows."""
+
+    tab = models.CharField()
+    number = models.PositiveIntegerField(help_text="Of the row in the sheet; the header is 1.")
+    cells = models.JSONField(help_text="{heading: text, number or boolean}; empty cells are left out.")
+    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("tab", "number")
+        constraints = (models.UniqueConstraint(fields=("tab", "number"), name="one_row_per_number_of_a_tab"),)
+
+    def __str__(self) -> str:
+        return f"{self.tab} row {self.number}"

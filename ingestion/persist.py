@@ -17,8 +17,8 @@ from ingestion.links import LinkWrites
 from ingestion.models import ResolutionCandidate, SyncState
 from ingestion.outcomes import Batch, Fetched, Outcome
 from ingestion.plan import Plan, plan_show
-from ingestion.report import first_line
 from ingestion.stored import Stored
+from trr_site.command_line import first_line
 
 log = logging.getLogger(__name__)
 

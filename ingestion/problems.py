@@ -20,6 +20,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.urls import reverse
 from django_q.models import Schedule, Task
 
+from catalog import alarms
 from catalog.models import Show
 from ingestion.dashboard import PICKED, STAGE_TITLES
 from ingestion.models import Stage, SyncFailure, SyncRun, SyncState, Worker
@@ -54,6 +55,7 @@ def find_problems(now: datetime, asked: Depth | str | None = None) -> dict[str, 
         **({} if worker and isinstance(asked, Depth) else queue_problems(now, asked)),  # without a worker all waits
         **worker,
         **schedule_problems(now),
+        **{key: text for find in alarms.finders for key, text in find(now).items()},
     }
     return {key: mask_secrets(text) for key, text in found.items()}
 

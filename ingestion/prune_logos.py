@@ -32,10 +32,10 @@ from catalog.logo_files import (
     named_keys,
     printable,
 )
-from ingestion.checks import HALF_A_KEY_PAIR, environment_problems, has_half_a_key_pair
+from ingestion.checks import HALF_A_KEY_PAIR, has_half_a_key_pair
 from ingestion.models import SyncRun
-from ingestion.report import first_line
 from ingestion.runs import Run, RunLost, start_run
+from trr_site.command_line import environment_problems, first_line
 
 log = logging.getLogger(__name__)
 

@@ -141,11 +141,6 @@ def beneath(stream: TextOutput) -> IO[str]:
     return cast(IO[str], getattr(stream, "_out", stream))
 
 
-def first_line(error: Exception) -> str:
-    """A database's error without the statement and the hints that it appends."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
 def in_words(changes: dict[str, Any]) -> list[str]:
     """A change in words a person reads, one text a field."""
     words = []

@@ -34,13 +34,12 @@ from knox.models import AuthToken
 
 from catalog.models import Network, ProductionCompany, Show, WatchProvider
 from catalog.retention import prune_changes
-from ingestion.checks import environment_problems
 from ingestion.dashboard import JOB
 from ingestion.models import Problem, Stage, SyncChunk, SyncFailure, SyncRun, SyncState, TaskAttempt, Worker
 from ingestion.problems import newest_runs
 from ingestion.progress import OPEN
-from ingestion.report import first_line
 from ingestion.runs import Run, RunLost, start_run
+from trr_site.command_line import environment_problems, first_line
 
 log = logging.getLogger(__name__)
 

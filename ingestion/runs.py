@@ -12,7 +12,6 @@ import socket
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +21,9 @@ from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
-from ingestion.version import code_version
+from trr_site.processes import is_gone
+from trr_site.version import code_version
 
-START_TIME = 19  # of the fields of /proc/PID/stat behind the name, in ticks since the boot: proc(5)
-CLOCK_SLACK = 5.0  # seconds between two clocks of one machine
 BEAT_EVERY = 2.0  # seconds; a run that is cancelled hears of it then
 STALE_AFTER = timedelta(seconds=120)
 SHARED_STALE_AFTER = timedelta(hours=1)  # nobody has gone on with it for so long: there is no worker
@@ -167,30 +165,3 @@ def close_if_dead(row: SyncRun) -> bool:
 def is_silent(heartbeat_at: datetime, after: timedelta = STALE_AFTER) -> bool:
     """Whether the last beat is too long ago, or as far in the future: then a clock was set."""
     return abs(timezone.now() - heartbeat_at) > after
-
-
-def is_gone(host: str, pid: int, since: datetime) -> bool:
-    """Whether it is known that a process that ran at that moment runs no more: of other hosts nothing is."""
-    return host == socket.gethostname() and not process_exists(pid, since)
-
-
-def process_exists(pid: int, since: datetime | None = None) -> bool:
-    """Whether a process of this host runs; one that is dead but not yet waited for by its parent does not.
-
-    With `since` it must have run at that moment: the number of a dead one is given to another, soon in a container.
-    """
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # somebody else's process
-        return True
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-    except OSError:  # no /proc here
-        return True
-    age = uptime - int(fields[START_TIME]) / os.sysconf("SC_CLK_TCK")  # seconds
-    if since is not None and (timezone.now() - since).total_seconds() > age + CLOCK_SLACK:
-        return False
-    return fields[0] != "Z"

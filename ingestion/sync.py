@@ -20,13 +20,14 @@ from ingestion.options import Options
 from ingestion.outcomes import Batch, Fetched, Outcome, pack, unpack
 from ingestion.persist import save_shows
 from ingestion.records import InvalidRecord
-from ingestion.report import Report, Reporter, first_line
+from ingestion.report import Report, Reporter
 from ingestion.runs import Run, RunLost, start_run
 from ingestion.selection import CONTINUES, Due, DueRule, cut_off_since, jobs, select_due, selected_shows
 from ingestion.sources.http import KeyRefused, Stopped, UpstreamError
 from ingestion.traffic import save_traffic
 from ingestion.upstream_changes import changes_start, fetch_changed_ids, mark_changed
 from ingestion.work import BATCH, STOPPED, ShowWork
+from trr_site.command_line import first_line
 
 log = logging.getLogger(__name__)
 

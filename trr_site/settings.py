@@ -165,6 +165,20 @@ def to_log_format(text: str) -> str:
     return text
 
 
+def to_key_file(text: str) -> str:
+    if "{" in text or "\n" in text:  # the key itself, where its file's path belongs
+        raise ValueError
+    return text
+
+
+def to_spreadsheet_id(text: str) -> str:
+    """The id, also out of the address that a browser shows."""
+    match = re.fullmatch(r"(?:https://docs\.google\.com/spreadsheets/d/)?([A-Za-z0-9_-]+)(?:/.*)?", text)
+    if match is None:
+        raise ValueError
+    return match[1]
+
+
 def to_database(text: str) -> dict[str, Any]:
     parts = urlsplit(text)
     if parts.scheme not in {"sqlite", "postgres", "postgresql"} or not parts.path.strip("/"):
@@ -217,6 +231,7 @@ INSTALLED_APPS = [
     "axes",
     "catalog",
     "ingestion",
+    "exports",
 ]
 if os.environ.get("DEMO") == "true":
     INSTALLED_APPS.append("demo")
@@ -457,6 +472,23 @@ SYNC_MAX_AGE = {
 SYNC_MAX_AGE_RETURNING = timedelta(days=3)  # details of a show that is still being made
 SYNC_GONE_RETRY = (timedelta(days=1), timedelta(days=7), timedelta(days=30))  # after the 1st, 2nd, later 404
 SYNC_GUARD_SHARE = 0.3  # of the shows seen: a run that would empty more stops before it does
+
+# --- Google Sheets -----------------------------------------------------------------------------
+
+GOOGLE_APPLICATION_CREDENTIALS = read(
+    "GOOGLE_APPLICATION_CREDENTIALS", to_key_file, "", "the path of a service account's key file"
+)
+SPREADSHEET_ID = read("SPREADSHEET_ID", to_spreadsheet_id, "", "the id in the workbook's address, behind /d/")
+GOOGLE_SHEETS_API_URL = read("GOOGLE_SHEETS_API_URL", to_http_url, "https://sheets.googleapis.com", "an http(s) URL")
+# https://developers.google.com/workspace/sheets/api/limits: of one account, each of reads and writes
+SHEETS_CALLS_PER_MINUTE = 60
+SHEETS_BACKOFF = 1.0  # seconds before the first retry; each further wait is twice as long, with jitter
+
+# --- Exports -----------------------------------------------------------------------------------
+
+EXPORT_SNAPSHOTS = 20  # of each tab: what was published can be published again
+EXPORT_GUARD_SHARE = 0.3  # of a tab's rows: an export that would take more away asks first
+ALERT_EXPORT_AGE = timedelta(days=2)  # since a published tab was last found to be, or made, what the catalogue says
 
 # --- Worker ------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ for name in (
     "SECURE_HSTS_SECONDS API_PUBLIC API_REQUESTS_PER_MINUTE TRUSTED_PROXIES WORKER_PROCESSES "
     "SITE_URL ALERT_EMAILS ALERT_FROM EMAIL_URL ALERT_WEBHOOK_URL METRICS_TOKEN LOG_FORMAT "
     "HISTORY_DAYS VOLATILE_HISTORY_DAYS RUNS_DAYS TASKS_DAYS RAW_REPLIES_DAYS LOGO_GRACE_DAYS "
+    "GOOGLE_APPLICATION_CREDENTIALS SPREADSHEET_ID GOOGLE_SHEETS_API_URL "
     "AWS_S3_BUCKET AWS_REGION AWS_S3_ENDPOINT_URL AWS_CDN_BASE_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY"
 ).split():
     os.environ.pop(name, None)
@@ -26,7 +27,7 @@ os.environ |= {
 from .settings import *  # noqa: E402, F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-TMDB_BACKOFF = 0.01
+TMDB_BACKOFF = SHEETS_BACKOFF = 0.01
 # What a developer may have collected is not what the tests are about.
 STATIC_ROOT = None
 STORAGES |= {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}  # noqa: F405

@@ -17,8 +17,8 @@ from ingestion.admin import run_words as words
 from ingestion.dashboard import Verdict, last_runs, recent_runs, stage_states, verdict_of
 from ingestion.models import SyncRun, Worker
 from ingestion.progress import OPEN
-from ingestion.version import code_version
 from ingestion.workers import ALIVE
+from trr_site.version import code_version
 
 SEE_SYNCS: Final = ("ingestion.view_syncrun", "ingestion.view_syncstate")
 SEE_WORKERS: Final = (*SEE_SYNCS, "ingestion.view_worker")  # the panel of runs brings the script of both

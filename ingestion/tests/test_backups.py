@@ -46,8 +46,8 @@ from ingestion.tests.test_processes import (
     wait_until,
 )
 from ingestion.tests.worlds import csv_of
-from ingestion.version import code_version
 from trr_site.settings import to_database
+from trr_site.version import code_version
 
 WRITER = """
 from itertools import count, cycle

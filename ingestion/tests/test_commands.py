@@ -19,11 +19,12 @@ from django.db import OperationalError
 
 from catalog.models import Show, ShowNetwork, ShowWatchProvider
 from demo.upstream import Reply
-from ingestion.command import check_configuration, one_line_errors, signals_as_event
+from ingestion.command import check_configuration
 from ingestion.models import SyncRun, SyncState
 from ingestion.outcomes import Outcome, Saved
 from ingestion.report import Report, TextReporter
 from ingestion.runs import start_run
+from trr_site.command_line import one_line_errors, signals_as_event
 
 from .worlds import FIRST_ID, LEDGER, imdb_id_of, name_of, snapshot, world
 

@@ -16,7 +16,7 @@ from ingestion import health
 from ingestion.dashboard import last_runs, recent_runs, stage_states, verdict_of
 from ingestion.models import Problem, Stage, SyncFailure, SyncRun, SyncState, Worker
 from ingestion.queue import Depth
-from ingestion.version import code_version
+from trr_site.version import code_version
 
 pytestmark = pytest.mark.django_db
 

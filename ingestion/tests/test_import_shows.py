@@ -251,7 +251,7 @@ def test_database_that_can_not_be_used_is_exit_2(write, monkeypatch, error, text
     def fail(connection):
         raise error
 
-    monkeypatch.setattr("ingestion.command.MigrationExecutor", fail)
+    monkeypatch.setattr("trr_site.command_line.MigrationExecutor", fail)
 
     done = run(write("name,tmdb_id\nA,1\n"))
 

@@ -201,7 +201,7 @@ def test_that_nobody_can_be_told_changes_no_exit_code(
     def away() -> None:
         raise DatabaseError("secret")
 
-    monkeypatch.setattr("ingestion.command.check_problems", away)
+    monkeypatch.setattr("ingestion.alerts.check_problems", away)
 
     assert run("--skip-logos").code == 0
     assert "it could not be told whether there are problems: DatabaseError" in caplog.text

@@ -14,6 +14,9 @@ pytestmark = pytest.mark.django_db
 
 migration: Any = import_module("ingestion.migrations.0002_roles")
 jobs: Any = import_module("ingestion.migrations.0004_roles_of_jobs")
+workbook: Any = import_module("ingestion.migrations.0006_roles_of_workbook_rows")
+exports: Any = import_module("exports.migrations.0002_roles")
+LATER = (("ingestion", jobs), ("ingestion", workbook), ("exports", exports))
 
 
 class Editor:
@@ -23,16 +26,20 @@ class Editor:
 
 
 def test_it_makes_the_groups_that_the_catalogue_describes() -> None:
-    added = {role: {f"ingestion.{name}" for name in names} for role, names in jobs.ROLES.items()}
-    assert {role: names | added[role] for role, names in migration.ROLES.items()} == ROLES
+    described = {role: set(names) for role, names in migration.ROLES.items()}
+    for app, later in LATER:
+        for role, names in later.ROLES.items():
+            described[role] |= {f"{app}.{name}" for name in names}
+    assert described == ROLES
 
 
 def test_it_makes_the_permissions_that_are_not_there_yet() -> None:
     Group.objects.all().delete()
-    Permission.objects.filter(content_type__app_label__in=["catalog", "ingestion", "django_q"]).delete()
+    Permission.objects.filter(content_type__app_label__in=["catalog", "ingestion", "exports", "django_q"]).delete()
 
     migration.make_groups(apps, Editor)
-    jobs.extend_groups(apps, Editor)
+    for _, later in LATER:
+        later.extend_groups(apps, Editor)
 
     assert {group.name: group.permissions.count() for group in Group.objects.all()} == {
         role: len(names) for role, names in ROLES.items()
@@ -58,10 +65,11 @@ def test_reversed_it_leaves_a_group_that_somebody_is_in(django_user_model: Any) 
     assert list(Group.objects.values_list("name", flat=True)) == ["editor"]
 
 
-def test_what_jobs_added_is_taken_away_again() -> None:
+def test_what_later_ones_added_is_taken_away_again() -> None:
     before = {role: set(names) for role, names in migration.ROLES.items()}
 
-    jobs.restrict_groups(apps, Editor)
+    for _, later in LATER:
+        later.restrict_groups(apps, Editor)
 
     assert {
         group.name: {

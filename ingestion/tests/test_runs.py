@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
-from ingestion.runs import STALE_AFTER, AlreadyRunning, RunLost, process_exists, start_run
+from ingestion.runs import STALE_AFTER, AlreadyRunning, RunLost, start_run
+from trr_site.processes import process_exists
 
 pytestmark = pytest.mark.django_db
 
@@ -101,7 +102,7 @@ def test_run_that_beats_while_it_is_judged_is_left_alone(monkeypatch, dead_pid):
         SyncRun.objects.filter(pk=row.pk).update(heartbeat_at=timezone.now() + timedelta(seconds=1))
         return False
 
-    monkeypatch.setattr("ingestion.runs.process_exists", beats_meanwhile)
+    monkeypatch.setattr("trr_site.processes.process_exists", beats_meanwhile)
 
     with pytest.raises(AlreadyRunning):
         start_run("sync_shows", {})

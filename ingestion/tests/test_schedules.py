@@ -162,7 +162,7 @@ def test_without_its_database_the_command_ends_with_2(monkeypatch: pytest.Monkey
     def refuse(*_: Any) -> None:
         raise DatabaseError("no such host\nand a hint")
 
-    monkeypatch.setattr("ingestion.command.MigrationExecutor", refuse)
+    monkeypatch.setattr("trr_site.command_line.MigrationExecutor", refuse)
     with pytest.raises(CommandError, match="no connection to the database") as caught:
         call_command("setup_schedules")
 

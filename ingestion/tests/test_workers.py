@@ -24,7 +24,7 @@ from django_q.monitor import save_task
 
 from demo.upstream import Upstream
 from ingestion.brokers import DatabaseBroker
-from ingestion.runs import process_exists
+from trr_site.processes import process_exists
 
 from .test_processes import (
     KEY,

@@ -4,9 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
 from ingestion.alerts import check_problems
-from ingestion.checks import environment_problems
-from ingestion.command import check_database, database_name
-from ingestion.report import first_line
+from trr_site.command_line import check_database, database_name, environment_problems, first_line
 
 NEEDED = ("SITE_URL", "ALERT_", "EMAIL_URL", "REDIS_URL")
 

@@ -3,8 +3,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion.command import one_line_errors
 from ingestion.workers import ALIVE, alive_workers
+from trr_site.command_line import one_line_errors
 
 
 class Command(BaseCommand):

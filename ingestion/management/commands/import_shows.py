@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from ingestion.command import check_database, problems_told, signals_as_event
+from catalog.alarms import problems_told
 from ingestion.imports import EXCLUDED, Outcome, Report, import_shows
 from ingestion.models import SyncRun
-from ingestion.report import first_line
 from ingestion.runs import AlreadyRunning, RunLost
+from trr_site.command_line import check_database, first_line, signals_as_event
 
 
 class Command(BaseCommand):

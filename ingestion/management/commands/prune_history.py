@@ -6,9 +6,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion.command import check_database, problems_told, signals_as_event
+from catalog.alarms import problems_told
 from ingestion.retention import prune_history
 from ingestion.runs import AlreadyRunning
+from trr_site.command_line import check_database, signals_as_event
 
 
 class Command(BaseCommand):

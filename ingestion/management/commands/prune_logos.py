@@ -6,10 +6,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.template.defaultfilters import filesizeformat
 
+from catalog.alarms import problems_told
 from catalog.logo_files import StoredFile, printable
-from ingestion.command import check_database, problems_told, signals_as_event
 from ingestion.prune_logos import PruneReport, prune_logos
 from ingestion.runs import AlreadyRunning
+from trr_site.command_line import check_database, signals_as_event
 
 
 class Command(BaseCommand):

@@ -3,8 +3,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from ingestion.command import check_database, check_redis, signals_as_event
+from ingestion.command import check_redis
 from ingestion.launcher import Launcher, unknown_migrations
+from trr_site.command_line import check_database, signals_as_event
 
 
 class Command(BaseCommand):

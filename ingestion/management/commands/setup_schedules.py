@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from ingestion.command import check_database, one_line_errors
 from ingestion.schedules import create_missing
+from trr_site.command_line import check_database, one_line_errors
 
 
 class Command(BaseCommand):
