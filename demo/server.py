@@ -27,6 +27,8 @@ class Request:
     params: dict[str, str]
     headers: dict[str, str]  # names in lower case
     status: int | None = None
+    body: bytes = b""
+    query: str = ""  # as it came: `params` keeps the last of a name that is repeated
 
     @property
     def is_api(self) -> bool:
@@ -113,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         arrived = time.monotonic()
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = urlsplit(self.path)
         request = Request(
             time=arrived,
@@ -121,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
             path=unquote(parts.path),
             params=dict(parse_qsl(parts.query, keep_blank_values=True)),
             headers={name.lower(): value for name, value in self.headers.items()},
+            body=body,
+            query=parts.query,
         )
         self._send(self.server.respond(request))
 

@@ -60,8 +60,7 @@ def bind(formula: Formula, home: "Sheet") -> Bound:
         return Bound(NO_REFERENCE)
     bound = Bound(formula.text, bool(counted), names_tab, sheet, column=sheet.columns[column])
     if single:
-        locks = {"lock_row": single["lock_row"], "lock_column": single["lock_column"]}
-        bound = replace(bound, row=sheet.row_at(row), **locks)
+        bound = replace(bound, row=sheet.row_at(row), lock_row=single["lock_row"], lock_column=single["lock_column"])
     return bound
 
 

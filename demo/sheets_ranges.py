@@ -1,7 +1,7 @@
 """A1 notation and grid ranges. Rows and columns count from zero here, and from one (or A) in the notation."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Self
 
 from demo.sheets_errors import Json, Refused
@@ -9,6 +9,9 @@ from demo.sheets_errors import Json, Refused
 CELL = re.compile(r"\$?([A-Za-z]{1,3})?\$?([1-9]\d*)?")
 PLAIN_TITLE = re.compile(r"[^\W\d]\w*")  # needs no quotes, unless it looks like a cell
 LIKE_A_CELL = re.compile(r"[A-Za-z]{1,3}\d+|[Rr]\d*[Cc]\d*")
+
+
+Area = tuple[int, int, int, int]  # as a GridRange, written by hand
 
 
 class GridRange(NamedTuple):
@@ -34,6 +37,9 @@ class GridRange(NamedTuple):
             and self.start_column < other.end_column
             and other.start_column < self.end_column
         )
+
+    def holds(self, row: int, column: int) -> bool:
+        return self.start_row <= row < self.end_row and self.start_column <= column < self.end_column
 
     def json(self, sheet_id: int) -> Json:
         return {
@@ -134,3 +140,18 @@ def format_a1(title: str, area: GridRange) -> str:
     first = f"{column_letters(area.start_column)}{area.start_row + 1}"
     last = f"{column_letters(area.end_column - 1)}{area.end_row}"
     return f"{quoted(title)}!{first}" + (f":{last}" if last != first else "")
+
+
+def as_said(title: str, said: A1, quote: Callable[[str], str] = quoted) -> str:
+    """The range with its open ends left open: `ShowInfo!A1:H`."""
+    first = _corner(said.start_row, said.start_column)
+    last = _corner(
+        None if said.end_row is None else said.end_row - 1,
+        None if said.end_column is None else said.end_column - 1,
+    )
+    cells = first if first == last and said.is_start else f"{first}:{last}"
+    return f"{quote(title)}!{cells}" if first else quote(title)
+
+
+def _corner(row: int | None, column: int | None) -> str:
+    return ("" if column is None else column_letters(column)) + ("" if row is None else str(row + 1))

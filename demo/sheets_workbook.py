@@ -7,7 +7,7 @@ from typing import Any
 
 from demo.sheets_errors import Json
 from demo.sheets_formulas import Bound, Formula, bind, evaluate
-from demo.sheets_ranges import GridRange
+from demo.sheets_ranges import Area, GridRange
 
 MOST_CELLS = 10_000_000
 
@@ -45,10 +45,10 @@ class Sheet:
         self.rows: list[Row | None] = []  # None where no one has written or pointed; may be shorter than the grid
         self.frozen_rows = 0
         self.frozen_columns = 0
-        self.merges: list[GridRange | tuple[int, int, int, int]] = []
-        self.protected: list[GridRange | tuple[int, int, int, int]] = []
-        self.own_protected: list[GridRange | tuple[int, int, int, int]] = []
-        self.filter: GridRange | tuple[int, int, int, int] | None = None
+        self.merges: list[Area] = []
+        self.protected: list[Area] = []
+        self.own_protected: list[Area] = []
+        self.filter: Area | None = None
         self.notes: dict[tuple[int, int], str] = {}
         self.formats: dict[tuple[int, int], Json] = {}
         self.column_widths: dict[int, int] = {}
@@ -98,6 +98,20 @@ class Sheet:
         if column >= len(cells):
             cells.extend([None] * (column + 1 - len(cells)))
         cells[column] = value
+
+    def write_line(self, row: int, start: int, values: list[Any]) -> None:
+        """Stored values side by side, bound formulas among them; None blanks a cell."""
+        if row >= len(self.rows) and all(value is None for value in values):
+            return
+        cells = self.row_at(row).cells
+        cells.extend([None] * (start - len(cells)))
+        cells[start : start + len(values)] = values
+
+    def clear(self, area: GridRange) -> None:
+        for row in self.rows[area.start_row : area.end_row]:
+            if row:
+                cells = row.cells[area.start_column : area.end_column]
+                row.cells[area.start_column : area.start_column + len(cells)] = [None] * len(cells)
 
     def row_at(self, number: int) -> Row:
         self.reach(number + 1)
