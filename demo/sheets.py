@@ -1,5 +1,8 @@
 """A small stand-in for Google Sheets: over real HTTP, in the API's shapes, with the faults a test asks for."""
 
+import argparse
+import re
+import signal
 import threading
 import time
 from collections import deque
@@ -10,13 +13,16 @@ from typing import Any, Self
 
 from demo import sheets_api
 from demo.server import Reply, Request, Server
+from demo.sheets_demo import demo_workbook
 from demo.sheets_errors import Json, Refused, envelope, quota_exceeded
 from demo.sheets_formulas import Formula
+from demo.sheets_page import page
 from demo.sheets_ranges import GridRange
 from demo.sheets_workbook import Sheet, Workbook
 
-__all__ = ["Call", "Fault", "Formula", "GridRange", "Sheet", "SheetsServer", "Workbook"]
+__all__ = ["Call", "Fault", "Formula", "GridRange", "Sheet", "SheetsServer", "Workbook", "demo_workbook"]
 
+PAGE = re.compile(r"/spreadsheets/d/(?P<id>[^/]+)(/edit)?/?")
 WINDOW = 60.0  # seconds over which calls are counted against the quota
 MOST_BYTES = 10 * 1024 * 1024  # of a request's body
 JSON = {"content-type": "application/json; charset=UTF-8"}
@@ -238,7 +244,13 @@ class SheetsServer:
             admitted.append(moment)
 
     def _page(self, request: Request) -> Reply:
-        return Reply(404, b"Not here.\n", PLAIN)
+        found = PAGE.fullmatch(request.path)
+        workbook = self.workbooks.get(found["id"]) if found else None
+        if workbook is None or request.method != "GET":
+            return Reply(404, b"Not here.\n", PLAIN)
+        with workbook.lock:
+            body = page(workbook, request.params.get("gid"))
+        return Reply(200, body.encode(), HTML)
 
 
 def _failing(fault: Fault, is_write: bool) -> Reply:
@@ -251,3 +263,34 @@ def _failing(fault: Fault, is_write: bool) -> Reply:
         headers = {**headers, "retry-after": fault.retry_after}
     body = envelope(fault.status, message) if fault.body is None else fault.body
     return Reply(fault.status, body, headers, delay=fault.delay)
+
+
+def start_sheets(port: int, **options: Any) -> SheetsServer:
+    """A server that runs on `port`, or on a free one where that is taken."""
+    try:
+        return SheetsServer(port=port, **options).start()
+    except OSError:
+        return SheetsServer(**options).start()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demo.sheets", description=__doc__)
+    parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--id", default="demo", help="of the one workbook")
+    options = parser.parse_args()
+    # Blocked before the threads start, so that only the wait below gets them.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    with start_sheets(options.port, latency=options.latency, workbooks={options.id: demo_workbook()}) as server:
+        taken = "" if server.port == options.port else f"Port {options.port} is taken. "
+        print(
+            f"{taken}Set GOOGLE_SHEETS_API_URL={server.url} SPREADSHEET_ID={options.id} and run manage.py "
+            f"export_sheets; look at {server.url}/spreadsheets/d/{options.id}/edit; Ctrl-C ends this.",
+            flush=True,
+        )
+        signal.sigwait(ends)
+
+
+if __name__ == "__main__":
+    main()

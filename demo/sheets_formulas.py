@@ -41,10 +41,6 @@ class Bound:
     lock_row: str = ""  # "$" or ""
     lock_column: str = ""
 
-    @property
-    def is_understood(self) -> bool:
-        return self.sheet is not None
-
 
 def bind(formula: Formula, home: "Sheet") -> Bound:
     """The formula as a cell of `home` keeps it. What points at nothing reads #REF! for ever."""
