@@ -1,0 +1,142 @@
+"""A tab of the workbook as readers have it now, and why it can't be published into."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.conf import settings
+
+from exports.difference import Difference
+from exports.sheets_errors import ExportProblem
+from exports.sheets_replies import SheetInfo
+from exports.tables import HEADER, Row, Table, is_blank, row_of
+
+LONGEST_CELL: Final = 50_000  # characters: https://support.google.com/drive/answer/37603
+FEWEST: Final = 3  # rows that may always go: of a small tab they are a large share
+
+
+class GuardTripped(ExportProblem):
+    """Too much would go: more likely the catalogue is wrong, or it is the wrong one."""
+
+
+@dataclass(slots=True)
+class Found:
+    """sheet: None where there is no such tab. header, rows: ours, up to the last that is not blank. cells: all.
+
+    width: how many columns are ours; not those of the table where the tab was last published with others.
+    """
+
+    width: int
+    sheet: SheetInfo | None = None
+    header: list[str] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    cells: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def beside(self) -> list[list[Any]]:
+        """The readers' cells, to the right of ours; the header's row first."""
+        return [row[self.width :] for row in self.cells]
+
+    def is_as(self, before: "Found") -> bool:
+        return self.sheet == before.sheet and self.cells == before.cells
+
+
+def parse_found(sheet: SheetInfo, cells: list[list[Any]], table: Table, published: Table | None) -> Found:
+    """Which cells are ours: as many columns as were last published, where that header still stands there. Pure."""
+    first = [str(cell) for cell in cells[0]] if cells else []
+    width = table.width
+    if published is not None and first[: published.width] == list(published.header):
+        width = published.width
+    ours = [row_of(row, width) for row in cells]
+    while ours and is_blank(ours[-1]):
+        ours.pop()
+    header = [str(cell) for cell in ours[0]] if ours and not is_blank(ours[0]) else []
+    rows = [row_of(row, table.width) for row in ours[HEADER:]]
+    return Found(width, sheet, header, rows, cells)
+
+
+def refuse_kind(sheet: SheetInfo) -> None:
+    if sheet.kind != "GRID":
+        raise ExportProblem(f"{sheet.title} is a tab without cells ({sheet.kind.lower()}): rename or delete it")
+
+
+def refuse_merges(sheet: SheetInfo, width: int) -> None:
+    for first_row, _, first_column, behind in sheet.merges:
+        if first_column < width:
+            more = f" to {column_name(behind - 1)}" if behind - first_column > 1 else ""
+            raise ExportProblem(
+                f"{sheet.title} has merged cells at {column_name(first_column)}{first_row + 1}{more}, of which a part "
+                "would be lost: unmerge them (Format > Merge cells > Unmerge). Nothing was published"
+            )
+
+
+def refuse_header(found: Found, table: Table, published: Table | None) -> None:
+    """A header may be ours, what we published last, or blank where nothing stands below it either."""
+    good = [list(table.header)] + ([list(published.header)] if published else [])
+    if found.header in good or (not found.header and not found.rows):
+        return
+    cells = found.header or [""] * found.width
+    wrong = [
+        f"{column_name(place)}1 is “{cell}”, expected “{name}”"
+        for place, (cell, name) in enumerate(zip(cells, table.header, strict=False))
+        if cell != name
+    ]
+    raise ExportProblem(
+        f"the header of {table.title} was edited by hand: {'; '.join(wrong[:4])}. Put it back; nothing was published"
+    )
+
+
+def refuse_loss(difference: Difference, found: Found, table: Table) -> None:
+    """Raises GuardTripped where too many rows would go, or a column be emptied in too many."""
+    there = sum(not is_blank(row) for row in found.rows)
+    limit = max(FEWEST, settings.EXPORT_GUARD_SHARE * there)
+    emptied = Counter(name for one in difference.changed for name, (_, after) in one.cells.items() if after == "")
+    column, count = emptied.most_common(1)[0] if emptied else ("", 0)
+    lost = ""
+    if len(difference.removed) > limit:
+        lost = f"{len(difference.removed)} of {there} rows would go"
+    elif count > limit:
+        lost = f"{column} would be emptied in {count} of {there} rows"
+    if lost:
+        raise GuardTripped(
+            f"{table.title}: {lost}, more than {settings.EXPORT_GUARD_SHARE:.0%}. Nothing was published. Look at the "
+            "difference (--dry-run); if it is right, publish it with --force"
+        )
+
+
+def refuse_long_cells(table: Table) -> None:
+    """For what no cell of Google's can hold, before anything is asked."""
+    for row in table.rows:
+        for name, cell in zip(table.header, row, strict=True):
+            if isinstance(cell, str) and len(cell) > LONGEST_CELL:
+                raise ExportProblem(
+                    f"{table.title}: {name} of {table.label(row)[:80]} has {len(cell):,} characters; a cell of Google "
+                    f"Sheets holds {LONGEST_CELL:,}. Shorten it in the catalogue; nothing was published"
+                )
+
+
+def refuse_none(table: Table) -> None:
+    """No show at all is no answer: it is the wrong database, or a filter that finds nothing."""
+    if not table.rows:
+        raise ExportProblem(f"{table.title}: no show is exported, so nothing was written. Is this the right database?")
+
+
+def column_name(place: int) -> str:
+    """A for 0."""
+    name, place = "", place + 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def first_difference(wanted: Sequence[Row], found: Sequence[Row]) -> tuple[int, Any, Any]:
+    """The number of the first row in which two lists differ, from 1, and both rows."""
+    longest = max(len(wanted), len(found))
+    for place in range(longest):
+        ours = wanted[place] if place < len(wanted) else ()
+        theirs = found[place] if place < len(found) else ()
+        if ours != theirs:
+            return place + 1, ours, theirs
+    return longest, (), ()

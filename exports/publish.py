@@ -1,0 +1,230 @@
+"""Puts a table into the workbook in one step.
+
+    1. read the workbook's tabs, and the tab as it is now
+    2. compare: nothing is sent where nothing differs; what would destroy something stops here
+    3. add a hidden staging tab, write the rows into it, read it back and compare
+    4. read the tab again: what a reader did meanwhile is not overrun
+    5. ONE batchUpdate moves rows, copies the values over and deletes the staging tab: all of it or nothing
+
+Until 5 readers see the old tab, and from 5 on the new one, whichever call fails and whenever we are killed. The tab
+keeps its sheetId, so what points at it lives on. A staging tab that was left behind is deleted by the next run.
+https://developers.google.com/workspace/sheets/api/reference/rest/v4/spreadsheets/batchUpdate
+"""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from exports.difference import Difference, compare
+from exports.found import Found, first_difference, parse_found, refuse_header, refuse_kind, refuse_loss, refuse_merges
+from exports.layout import layout_of
+from exports.sheet_requests import (
+    appended,
+    cleared,
+    columns_inserted,
+    deletion,
+    first_publication,
+    row_requests,
+    stage_added,
+    values_copied,
+)
+from exports.sheets import Sheets, chunks
+from exports.sheets_errors import ExportProblem, Stopped
+from exports.sheets_replies import Book
+from exports.tables import HEADER, Row, Table, is_blank, kind, row_of
+
+GOOD_BYTES: Final = 2 * 2**20  # of one call, as Google advises
+MOST_BYTES: Final = 9 * 2**20
+MOST_CHUNKS: Final = 3  # calls that write rows, as long as MOST_BYTES allows it
+ATTEMPTS: Final = 3  # at finding the tab as it was before the rows were staged
+STAGE: Final = re.compile(r"__trr_stage_[0-9a-f]{12}\Z")
+
+
+@dataclass(slots=True)
+class Published:
+    """What publishing a table found and did. is_sent: False where nothing differed, and nothing was sent."""
+
+    table: Table
+    difference: Difference
+    is_sent: bool = False
+    link: str = ""
+
+
+class Publication:
+    """One table on its way into the workbook. published: what the tab was last published with, if that is known."""
+
+    def __init__(
+        self,
+        sheets: Sheets,
+        table: Table,
+        published: Table | None,
+        *,
+        force: bool = False,
+        step: Callable[[str], object] = lambda words: None,
+    ) -> None:
+        self.sheets, self.table, self.published = sheets, table, published
+        self.force, self.step = force, step
+        self.stage_id: int | None = None  # of the tab that is to be deleted when this fails
+        self.stage_title = ""
+
+    def dry_run(self) -> Published:
+        """What would change. Raises ExportProblem as `run` does, but for the guard."""
+        book, found = self.look()
+        return Published(self.table, self.compared(found), link=link_of(book, found))
+
+    def run(self) -> Published:
+        """Raises ExportProblem or Stopped, and then the published tab is as it was."""
+        self.step("reading the workbook")
+        book, found = self.look()
+        leftovers = [sheet.sheet_id for title, sheet in book.sheets.items() if STAGE.match(title)]
+        difference = self.compared(found)
+        if difference.is_empty:
+            if leftovers:
+                self.delete_stages(leftovers)
+            return Published(self.table, difference, link=link_of(book, found))
+        if not self.force:
+            refuse_loss(difference, found, self.table)
+        try:
+            found, difference = self.staged(found, difference, leftovers)
+            self.step("publishing")
+            sheet_id = self.swap(found, difference)
+        except (ExportProblem, Stopped):
+            self.clean_up()
+            raise
+        return Published(self.table, difference, is_sent=True, link=book.link_to(sheet_id))
+
+    # --- looking
+
+    def look(self) -> tuple[Book, Found]:
+        """The workbook, and our tab in it. Raises ExportProblem for one that can't be published into."""
+        book = self.sheets.fetch_book()
+        sheet = book.sheets.get(self.table.title)
+        if sheet is None:
+            return book, Found(self.table.width)
+        refuse_kind(sheet)
+        found = parse_found(sheet, self.sheets.fetch_values(sheet.title, "FORMULA"), self.table, self.published)
+        refuse_merges(sheet, max(found.width, self.table.width))
+        refuse_header(found, self.table, self.published)
+        return book, found
+
+    def compared(self, found: Found) -> Difference:
+        return compare(self.table, found.rows, found.header, self.published)
+
+    # --- staging
+
+    def staged(self, found: Found, difference: Difference, leftovers: Sequence[int]) -> tuple[Found, Difference]:
+        """Stages the rows until the tab is, after that, as it was before; returns it with the difference."""
+        for _ in range(ATTEMPTS):
+            self.send_stage(difference.order, leftovers)
+            self.step("checking what was sent")
+            self.check_stage(difference.order)
+            _, now = self.look()
+            if now.is_as(found):
+                return found, difference
+            found, difference = now, self.compared(now)
+            leftovers = [] if self.stage_id is None else [self.stage_id]
+        raise ExportProblem(f"somebody is editing {self.table.title}: nothing was published, try again later")
+
+    def send_stage(self, order: Sequence[Row], leftovers: Sequence[int]) -> None:
+        """Adds a staging tab in the place of those left over, and writes the header and the rows into it."""
+        rows: list[Sequence[Any]] = [self.table.header, *order]
+        title, sheet_id = f"__trr_stage_{secrets.token_hex(6)}", secrets.randbelow(2**31 - 1) + 1
+        added = stage_added(sheet_id, title, rows=len(rows), columns=self.table.width)
+        self.stage_id, self.stage_title = sheet_id, title
+        self.sheets.update([*map(deletion, leftovers), added], landed=lambda: title in self.sheets.fetch_book().sheets)
+        sent = 0
+        for part in chunks(rows, chunk_bytes(rows)):
+            self.step(f"sending rows {sent + 1:,} to {sent + len(part):,} of {len(rows):,}")
+            self.sheets.write_values(title, sent + 1, part)
+            sent += len(part)
+
+    def check_stage(self, order: Sequence[Row]) -> None:
+        """Reads the staged rows back: their number and their hash. Raises ExportProblem where Google has others."""
+        wanted: list[Row] = [self.table.header, *order]
+        cells = self.sheets.fetch_values(self.stage_title, "UNFORMATTED_VALUE")
+        staged = [row_of(row, self.table.width) for row in cells]
+        staged += [row_of((), self.table.width)] * (len(wanted) - len(staged))  # blank ones at the end are cut off
+        if len(staged) == len(wanted) and digest(staged) == digest(wanted):
+            return
+        number, ours, theirs = first_difference(wanted, staged)
+        raise ExportProblem(
+            f"{self.table.title}: Google has other rows than were sent. Row {number} should be {ours!r:.200} and is "
+            f"{theirs!r:.200}. Nothing was published"
+        )
+
+    # --- publishing
+
+    def swap(self, found: Found, difference: Difference) -> int:
+        """The one call; the sheetId of the tab. A lost answer is looked for in the tab itself."""
+        stage_id = self.stage_id or 0
+        if found.sheet is None:
+            self.stage_id = None  # it is the tab from now on: whatever happens, it is not ours to delete
+            self.sheets.update(first_publication(stage_id, self.table), landed=lambda: self.has_landed(stage_id))
+            return stage_id
+        requests = self.takeover(found, difference, stage_id)
+        self.sheets.update(requests, landed=lambda: self.has_landed(stage_id))
+        return found.sheet.sheet_id
+
+    def takeover(self, found: Found, difference: Difference, stage_id: int) -> list[Mapping[str, Any]]:
+        """Requests that put the staged values into the published tab, whose other columns are the readers'."""
+        assert found.sheet is not None
+        sheet_id, width, columns = found.sheet.sheet_id, self.table.width, found.sheet.columns
+        requests = row_requests(sheet_id, layout_of(found.rows, difference.pairs, found.beside, found.sheet.rows))
+        if width > found.width and not all(is_blank(row[: width - found.width]) for row in found.beside):
+            requests.append(columns_inserted(sheet_id, found.width, width - found.width))
+            columns += width - found.width
+        if width > columns:
+            requests.append(appended(sheet_id, "COLUMNS", width - columns))
+        height = HEADER + len(difference.order)
+        return [
+            *requests,
+            # Blank cells of the source may or may not empty those below them: here all are emptied first.
+            cleared(sheet_id, rows=max(height, HEADER + len(found.rows)), columns=max(width, found.width)),
+            values_copied(stage_id, sheet_id, rows=height, columns=width),
+            deletion(stage_id),
+        ]
+
+    def has_landed(self, stage_id: int) -> bool:
+        """Whether the staging tab is gone, or has become the tab, and the tab says what it should."""
+        book = self.sheets.fetch_book()
+        sheet = book.sheets.get(self.table.title)
+        if sheet is None or (sheet.sheet_id != stage_id and stage_id in book.ids()):
+            return False
+        cells = self.sheets.fetch_values(sheet.title, "FORMULA")
+        return self.compared(parse_found(sheet, cells, self.table, self.table)).is_empty
+
+    # --- cleaning
+
+    def delete_stages(self, ids: Sequence[int]) -> None:
+        self.step("deleting a staging tab that was left behind")
+        self.sheets.update(
+            [deletion(sheet_id) for sheet_id in ids], landed=lambda: not self.sheets.fetch_book().ids() & set(ids)
+        )
+
+    def clean_up(self) -> None:
+        """Tries once to delete the staging tab; where that fails too, the next run does it."""
+        if self.stage_id is not None:
+            with suppress(Exception):
+                self.sheets.update_once([deletion(self.stage_id)])
+
+
+def link_of(book: Book, found: Found) -> str:
+    return book.link_to(found.sheet.sheet_id) if found.sheet else book.link
+
+
+def chunk_bytes(rows: Sequence[Sequence[Any]]) -> int:
+    """As small as Google advises, but not so small that it takes more than MOST_CHUNKS calls."""
+    sizes = [len(orjson.dumps(row)) + 1 for row in rows]
+    return min(MOST_BYTES, max(GOOD_BYTES, sum(sizes) // MOST_CHUNKS + max(sizes)))
+
+
+def digest(rows: Sequence[Row]) -> str:
+    """Of cells with their kinds; 5 and 5.0 are one number."""
+    whole = [[float(cell) if kind(cell) is float else cell for cell in row] for row in rows]
+    return hashlib.sha256(orjson.dumps(whole)).hexdigest()

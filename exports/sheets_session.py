@@ -1,0 +1,66 @@
+"""Speaks to Google Sheets with the account's credentials or, to a stand-in, with none; bounded in time and size."""
+
+import time
+from typing import Any, Final
+
+import requests
+from django.conf import settings
+from google.auth.transport.requests import AuthorizedSession
+from requests.adapters import HTTPAdapter
+
+from trr_site.google_account import GOOGLE, credentials
+
+TIMEOUT: Final = (5.0, 180.0)  # seconds: to connect, between two bytes; Google gives a request 180 s
+DEADLINE: Final = 240.0  # seconds for one whole reply
+MOST_BYTES: Final = 200 * 2**20  # of a reply
+CHUNK: Final = 64 * 1024
+
+
+class Bounded(requests.Session):
+    """Reads replies whole, but neither for ever nor without end. Follows no redirect: it would take the token along."""
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        response = super().send(request, **{**kwargs, "stream": True, "allow_redirects": False})
+        deadline = time.monotonic() + DEADLINE
+        parts, size = [], 0
+        for part in response.iter_content(CHUNK):
+            size += len(part)
+            if size > MOST_BYTES:
+                response.close()
+                raise requests.exceptions.ContentDecodingError("the reply is too large")
+            if time.monotonic() > deadline:
+                response.close()
+                raise requests.exceptions.ReadTimeout("the reply was not complete in time")
+            parts.append(part)
+        response._content = b"".join(parts)
+        response._content_consumed = True  # type: ignore[attr-defined]
+        return response
+
+
+class GoogleSession(Bounded, AuthorizedSession):
+    """Sends the service account's token."""
+
+
+class StandInSession(Bounded):
+    """Sends to the stand-in what is meant for Google (gspread's addresses are constants), and no credentials."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+        self.trust_env = False  # a .netrc would add some
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        return super().request(method, str(url).replace(GOOGLE, self.url, 1), *args, **kwargs)
+
+
+def open_session() -> requests.Session:
+    """Raises AccountProblem. No request is made here."""
+    account = credentials()
+    session: requests.Session
+    if account is None:
+        session = StandInSession(settings.GOOGLE_SHEETS_API_URL)
+    else:
+        session = GoogleSession(account, refresh_timeout=TIMEOUT[1])  # type: ignore[no-untyped-call]
+    session.mount("https://", HTTPAdapter(max_retries=0))  # `Sheets.call` retries
+    session.mount("http://", HTTPAdapter(max_retries=0))
+    return session

@@ -1,0 +1,51 @@
+"""What tabs were published with: kept, so that it can be told what readers changed, and be published again."""
+
+import gzip
+from typing import Any
+
+import orjson
+from django.conf import settings
+
+from exports.models import ExportedTab, ExportRun, Snapshot
+from exports.tables import Table
+from exports.tabs import TABS
+
+
+def pack(table: Table) -> bytes:
+    """Header, keys and rows; the same bytes for the same table."""
+    content = {"header": table.header, "keys": table.keys, "rows": table.rows}
+    return gzip.compress(orjson.dumps(content), compresslevel=6, mtime=0)
+
+
+def unpack(title: str, data: bytes) -> Table:
+    content: dict[str, Any] = orjson.loads(gzip.decompress(data))
+    keys = tuple(tuple(key) for key in content["keys"])
+    return Table(title, tuple(content["header"]), [tuple(row) for row in content["rows"]], keys)
+
+
+def save_snapshot(exported: ExportedTab, table: Table) -> None:
+    """Keeps what was published, and drops what is older than the last EXPORT_SNAPSHOTS of this tab."""
+    Snapshot.objects.create(exported=exported, title=exported.title, data=pack(table))
+    kept = Snapshot.objects.filter(title=exported.title).order_by("-pk").values_list("pk", flat=True)
+    Snapshot.objects.filter(pk__in=list(kept[settings.EXPORT_SNAPSHOTS :])).delete()
+
+
+def last_published(title: str) -> Table | None:
+    """What the tab was last published with; None where that is not known."""
+    row = Snapshot.objects.filter(title=title).order_by("-pk").values_list("data", flat=True).first()
+    return None if row is None else unpack(title, bytes(row))
+
+
+def tables_of_run(run_id: int) -> list[Table]:
+    """What a run published. Raises ValueError, in words, where that is not kept."""
+    snapshots = list(Snapshot.objects.filter(exported__run_id=run_id).order_by("pk").values_list("title", "data"))
+    if snapshots:
+        return [unpack(title, bytes(data)) for title, data in snapshots]
+    if not ExportRun.objects.filter(pk=run_id).exists():
+        raise ValueError(f"there is no export {run_id}")
+    if ExportedTab.objects.filter(run_id=run_id, is_published=True).exists():
+        raise ValueError(f"what export {run_id} published is no longer kept (the last {settings.EXPORT_SNAPSHOTS} are)")
+    raise ValueError(f"export {run_id} published nothing")
+
+
+assert all(tab.keys for tab in TABS.values()), "a tab without a key can't be compared"
