@@ -18,7 +18,8 @@ STYLE = """
   :root { --ground: #15181c; --text: #e3e6e9; --faint: #939ba5; --line: #31373e; --head: #1f242a; --mark: #5fc98a; }
 }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--text); font: 14px/1.45 system-ui, sans-serif; }
+body { margin: 0; height: 100vh; display: flex; flex-direction: column;
+  background: var(--ground); color: var(--text); font: 14px/1.45 system-ui, sans-serif; }
 header { padding: 16px 20px 0; border-bottom: 1px solid var(--line); }
 h1 { margin: 0; font-size: 18px; }
 p { margin: 2px 0 12px; color: var(--faint); }
@@ -26,7 +27,7 @@ nav { display: flex; flex-wrap: wrap; gap: 4px; }
 nav a { padding: 6px 14px; color: inherit; text-decoration: none; border-bottom: 3px solid transparent; }
 nav a:hover { background: var(--head); }
 nav a[aria-current] { border-color: var(--mark); color: var(--mark); font-weight: 600; }
-main { overflow: auto; max-height: calc(100vh - 118px); }
+main { overflow: auto; }
 table { border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 10px; border: solid var(--line); border-width: 0 1px 1px 0; text-align: left; white-space: nowrap;
   max-width: 420px; overflow: hidden; text-overflow: ellipsis; }
@@ -36,7 +37,7 @@ thead tr.titles th { top: 26px; }
 th.row { position: sticky; left: 0; background: var(--head); color: var(--faint); font-weight: 400; text-align: right; }
 td.number { text-align: right; }
 td.formula { color: var(--mark); }
-.noted { box-shadow: inset -6px 6px 0 -3px #e3a008; }
+.noted { background-image: linear-gradient(225deg, #e3a008 6px, transparent 6px); }
 footer { padding: 10px 20px; color: var(--faint); border-top: 1px solid var(--line); }
 """
 # A link to a tab ends in #gid=..., which no browser sends.
