@@ -36,6 +36,8 @@ def _apply(workbook: Workbook, number: int, request: Any) -> Json:
     if not isinstance(request, dict) or len(request) != 1:
         raise Refused(f"Invalid requests[{number}]: exactly one kind of request must be set.")
     name, details = next(iter(request.items()))
+    if not isinstance(details, dict):
+        raise Refused(f"Invalid value at 'requests[{number}]': {name} must be an object.")
     change = KINDS.get(name)
     if change is None:
         raise Refused(

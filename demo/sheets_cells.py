@@ -54,8 +54,8 @@ def copy_paste(workbook: Workbook, details: Json) -> Json:
     if kind not in ("PASTE_NORMAL", "PASTE_VALUES", "PASTE_FORMULA") or "TRANSPOSE" in str(details):
         raise Refused(f"The stand-in does not paste {kind} {details.get('pasteOrientation', '')}".rstrip() + ".")
     source_sheet, sheet = (sheet_of(workbook, details.get(end, {})) for end in ("source", "destination"))
-    source = area_of(source_sheet, details["source"])
-    destination = area_of(sheet, details["destination"])
+    source = area_of(source_sheet, details.get("source", {}))
+    destination = area_of(sheet, details.get("destination", {}))
     if not source.height or not source.width:
         return {}
     tall = destination.height or source.height

@@ -45,6 +45,7 @@ def batch_update_values(workbook: Workbook, spreadsheet_id: str, body: Any) -> J
     writes = [
         _Write(workbook, part.get("range", ""), part, option, f"data[{number}]: Invalid values")
         for number, part in enumerate(data)
+        if isinstance(part, dict)
     ]
     responses = [write.apply(spreadsheet_id) for write in writes]
     totals = {f"totalU{name[1:]}": sum(reply.get(name, 0) for reply in responses) for name in COUNTS}

@@ -1,5 +1,7 @@
 """The stand-in for Google Sheets as gspread and a browser meet it: shapes, faults, quota, what is noted."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import gspread
 import pytest
 import requests
@@ -208,6 +210,22 @@ def test_every_call_is_noted_and_counted(google: gspread.Client, sheets: SheetsS
         None,
     )
     assert (write.body, write.bytes) == ({"values": [["Survivor"]]}, len('{"values": [["Survivor"]]}'))
+
+
+def test_calls_from_several_threads_are_each_done_and_counted(sheets: SheetsServer, shows: Workbook) -> None:
+    def add_tabs(name: str) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            for number in range(10):
+                request = {"addSheet": {"properties": {"title": f"{name}{number}"}}}
+                session.post(f"{sheets.url}/v4/spreadsheets/book:batchUpdate", json={"requests": [request]})
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add_tabs, "abcd"))
+
+    assert len(shows.titles()) == 1 + 40
+    assert [call.number for call in sheets.calls] == [*range(1, 41)]
+    assert {call.status for call in sheets.calls} == {200}
 
 
 def test_credentials_that_were_sent_are_noted(sheets: SheetsServer, session: requests.Session, shows: Workbook) -> None:

@@ -111,6 +111,7 @@ def test_nothing_of_a_batch_is_kept_where_one_request_is_refused(batch: Batch, x
     [
         ([], "Must specify at least one request."),
         ([{"doMagic": {}}], "Unknown name \"doMagic\" at 'requests[0]': Cannot find field."),
+        ([{"addSheet": []}], "Invalid value at 'requests[0]': addSheet must be an object."),
         ([{"addSheet": {}, "deleteSheet": {}}], "Invalid requests[0]: exactly one kind of request must be set."),
     ],
 )
