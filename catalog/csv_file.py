@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import tablib
@@ -18,16 +18,21 @@ class CSV(base_formats.CSV):
     would else begin a new cell, and maybe a formula, in the middle of one of ours."""
 
     def export_data(self, dataset: tablib.Dataset, **kwargs: Any) -> bytes:
-        stream = io.StringIO(newline="")
-        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
-        for row in (dataset.headers, *dataset):
-            writer.writerow([neutral(cell) for cell in row])
-        return stream.getvalue().encode("utf-8-sig")
+        return csv_of((dataset.headers, *dataset))
 
     def read(self, data: bytes) -> Sheet:
         lines = list(io.StringIO(decoded(data), newline=""))
         delimiter = max(",;\t", key=lambda sign: width(lines, sign))
         return sheet_of(csv_rows(lines, delimiter), pad=False)
+
+
+def csv_of(rows: Iterable[Iterable[Any]], *, safe: bool = True) -> bytes:
+    """Rows as the class says; without `safe`, a text that a spreadsheet would take for a formula stays as it is."""
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+    for row in rows:
+        writer.writerow([neutral(cell) if safe else cell for cell in row])
+    return stream.getvalue().encode("utf-8-sig")
 
 
 def decoded(data: bytes) -> str:

@@ -4,7 +4,7 @@ import io
 import re
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, Final
 
@@ -27,39 +27,77 @@ WIDEST: Final = 60  # characters; a wider column is for reading, not for overvie
 NOT_IN_XML: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 CODE: Final = re.compile(r"_x(00[01][0-9A-F]|005F|FFFE|FFFF)_")
 
+MERGE: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^<>]*?ref=[\"']([A-Z]{1,3}[0-9]+:[A-Z]{1,3}[0-9]+)[\"'][^<>]*>")
+LONGEST_TAG: Final = 1024  # bytes of one that lies across two pieces of a part
+
 
 class XLSX(base_formats.XLSX):
     """One sheet with a fixed first row. Texts stay texts, also `00123`, `=1+1` and `#N/A`."""
 
     def export_data(self, dataset: tablib.Dataset, **kwargs: Any) -> bytes:
         """Raises FileProblem for a text that no cell can hold."""
-        rows = [[xlsx_cell(cell) for cell in row] for row in dataset]
-        book = openpyxl.Workbook(write_only=True)
-        sheet = book.create_sheet(dataset.title or "Sheet1")
-        sheet.freeze_panes = "A2"
-        sheet.auto_filter.ref = f"A1:{get_column_letter(dataset.width)}{dataset.height + 1}"
-        for position, longest in enumerate(widths(dataset), start=1):
-            sheet.column_dimensions[get_column_letter(position)].width = min(longest, WIDEST) + 2
-        bold = Font(bold=True)
-        sheet.append([text_cell(sheet, heading, bold) for heading in dataset.headers])
-        for row in rows:
-            sheet.append([text_cell(sheet, cell) if cell in ERROR_CODES else cell for cell in row])
-        stream = io.BytesIO()
-        book.save(stream)
-        return stream.getvalue()
+        return xlsx_of([(dataset.title or "Sheet1", dataset.headers, list(dataset))])
 
     def read(self, data: bytes) -> Sheet:
         return sheet_of(self.rows(data), pad=True)
 
     def rows(self, data: bytes) -> Iterator[tuple[int, list[Any], str]]:
         check_size(data)
-        rows = quietly(open_rows, data)
-        for number in range(1, LAST_ROW + 1):
-            cells = quietly(next, rows, None)
-            if cells is None:
-                return
-            yield number, [value_of(cell) for cell in cells], ""
-        raise FileProblem(f"The sheet goes beyond row {LAST_ROW:,}.")
+        yield from numbered(quietly(open_rows, data))
+
+
+class Book:
+    """The sheets of an XLSX by their titles, in their order; charts are none. Raises FileProblem, also when read."""
+
+    def __init__(self, data: bytes) -> None:
+        check_size(data)
+        self.sheets = {sheet.title: sheet for sheet in quietly(open_book, data).worksheets}
+
+    def rows(self, title: str) -> Iterator[tuple[int, list[Any], str]]:
+        """A sheet's rows by their numbers: each with the cells that it has, and none in the third place."""
+        yield from numbered(quietly(rows_of, self.sheets[title]))
+
+    def merges(self, title: str) -> list[str]:
+        """The ranges whose cells are merged, like `A2:A5`: all but the first cell of each are empty."""
+        found: list[str] = quietly(merges_of, self.sheets[title])
+        return found
+
+
+def numbered(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, list[Any], str]]:
+    for number in range(1, LAST_ROW + 1):
+        cells = quietly(next, rows, None)
+        if cells is None:
+            return
+        yield number, [value_of(cell) for cell in cells], ""
+    raise FileProblem(f"The sheet goes beyond row {LAST_ROW:,}.")
+
+
+def xlsx_of(sheets: Iterable[tuple[str, Sequence[str], Sequence[Sequence[Any]]]], *, safe: bool = True) -> bytes:
+    """A workbook of (title, headings, rows), each with a fixed first row and columns as wide as their texts.
+
+    Without `safe` a text that begins like a formula gets no apostrophe; it is a text all the same. Raises FileProblem
+    for a text that no cell can hold.
+    """
+    book = openpyxl.Workbook(write_only=True)
+    bold = Font(bold=True)
+    for title, headings, rows in sheets:
+        cells = [[xlsx_cell(cell, safe=safe) for cell in row] for row in rows]
+        sheet = book.create_sheet(title)
+        sheet.freeze_panes = "A2"
+        sheet.auto_filter.ref = f"A1:{get_column_letter(len(headings))}{len(rows) + 1}"
+        for position, longest in enumerate(widths(headings, rows), start=1):
+            sheet.column_dimensions[get_column_letter(position)].width = min(longest, WIDEST) + 2
+        sheet.append([text_cell(sheet, heading, bold) for heading in headings])
+        for row in cells:
+            sheet.append([text_cell(sheet, cell) if is_marked(cell) else cell for cell in row])
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+def is_marked(cell: Any) -> bool:
+    """Whether openpyxl would take a text for an error or a formula."""
+    return isinstance(cell, str) and (cell in ERROR_CODES or cell.startswith("="))
 
 
 def quietly(step: Callable[..., Any], *args: Any) -> Any:
@@ -74,11 +112,34 @@ def quietly(step: Callable[..., Any], *args: Any) -> Any:
 
 def open_rows(data: bytes) -> Iterator[tuple[Any, ...]]:
     """The cells of the sheet that was open when the file was saved, row by row."""
-    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
+    book = open_book(data)
     sheet = book.active if hasattr(book.active, "iter_rows") else book.worksheets[0]
     sheet.reset_dimensions()  # they may be wrong, and say how much would be read
     rows: Iterator[tuple[Any, ...]] = sheet.iter_rows(max_col=MOST_COLUMNS + 1)
     return rows
+
+
+def open_book(data: bytes) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=False)
+
+
+def rows_of(sheet: Any) -> Iterator[tuple[Any, ...]]:
+    """As `open_rows`, but rows end with their last cell: to fill each up to one width takes thrice the time."""
+    sheet.reset_dimensions()
+    return (cells[: MOST_COLUMNS + 1] for cells in sheet.iter_rows())
+
+
+def merges_of(sheet: Any) -> list[str]:
+    """openpyxl knows them only of a sheet that it holds as a whole."""
+    found: list[str] = []
+    rest = b""
+    with sheet._get_source() as part:
+        while piece := part.read(2**20):
+            rest += piece
+            found += [match[1].decode() for match in MERGE.finditer(rest)]
+            _, sign, tag = rest.rpartition(b"<")
+            rest = b"" if b">" in tag else (sign + tag)[:LONGEST_TAG]
+    return found
 
 
 def check_size(data: bytes) -> None:
@@ -92,18 +153,17 @@ def check_size(data: bytes) -> None:
         raise FileProblem(f"The file unpacks to more than {MOST_UNPACKED // 2**20} MB. Split it, or send a CSV.")
 
 
-def widths(dataset: tablib.Dataset) -> list[int]:
+def widths(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
     """The longest text of each column among the first rows."""
-    rows = [dataset.headers, *(dataset[position] for position in range(min(200, dataset.height)))]
-    return [max(len(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    return [max(len(str(cell)) for cell in column) for column in zip(headings, *rows[:200], strict=True)]
 
 
-def xlsx_cell(cell: Any) -> Any:
+def xlsx_cell(cell: Any, *, safe: bool = True) -> Any:
     if isinstance(cell, float) and float(f"{cell:.16g}") != cell:
         cell = repr(cell)  # openpyxl writes 16 digits
     if not isinstance(cell, str):
         return cell
-    text = NOT_IN_XML.sub(lambda match: f"_x{ord(match[0]):04X}_", neutral(cell))
+    text = NOT_IN_XML.sub(lambda match: f"_x{ord(match[0]):04X}_", neutral(cell) if safe else cell)
     if len(text) > LONGEST_CELL:
         raise FileProblem(
             f"“{text[:40]}…” has {len(text):,} characters; a cell of XLSX holds {LONGEST_CELL:,}. Choose CSV."

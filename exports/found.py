@@ -87,8 +87,17 @@ def refuse_header(found: Found, table: Table, published: Table | None) -> None:
     )
 
 
-def refuse_loss(difference: Difference, found: Found, table: Table) -> None:
-    """Raises GuardTripped where too many rows would go, or a column be emptied in too many."""
+def refuse_loss(difference: Difference, found: Found, table: Table, published: Table | None) -> None:
+    """Raises GuardTripped where too many rows would go, or a column be emptied in too many.
+
+    In a tab that was never published from here, it may be people who wrote what would go: none of it does.
+    """
+    if published is None and (text := first_loss(difference)):
+        raise GuardTripped(
+            f"{table.title} was never published from here, and has what the catalogue has not: {text}. Nothing was "
+            "published. Take it in first (import_workbook google), look at the difference (--dry-run), and publish it "
+            "with --force"
+        )
     there = sum(not is_blank(row) for row in found.rows)
     limit = max(FEWEST, settings.EXPORT_GUARD_SHARE * there)
     emptied = Counter(name for one in difference.changed for name, (_, after) in one.cells.items() if after == "")
@@ -103,6 +112,19 @@ def refuse_loss(difference: Difference, found: Found, table: Table) -> None:
             f"{table.title}: {lost}, more than {settings.EXPORT_GUARD_SHARE:.0%}. Nothing was published. Look at the "
             "difference (--dry-run); if it is right, publish it with --force"
         )
+
+
+def first_loss(difference: Difference) -> str:
+    """A row or a value that would go, in words; empty where nothing does."""
+    more = len(difference.removed) + len(difference.changed) - 1
+    rest = f", and {more} rows more" if more > 1 else ", and another row" if more else ""
+    for one in difference.changed:
+        for name, (before, after) in one.cells.items():
+            if before != "":
+                return f"row {one.number}, {one.label}: {name} “{before}”, not “{after}”{rest}"
+    if difference.removed:
+        return f"row {difference.removed[0]['row']}, {difference.removed[0]['label']}{rest}"
+    return ""
 
 
 def refuse_long_cells(table: Table) -> None:

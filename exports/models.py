@@ -79,6 +79,7 @@ class ExportedTab(models.Model):
     by_hand = models.PositiveIntegerField(default=0, help_text="Cells that somebody had edited in the sheet.")
     difference = models.JSONField(default=dict, blank=True, help_text="See exports.difference.Difference.as_json.")
     warnings = models.JSONField(default=list, blank=True)
+    error = models.CharField(blank=True, default="", help_text="Why this tab was not published.")
     is_published = models.BooleanField(default=False, help_text="False: nothing had changed, so nothing was sent.")
     link = models.CharField(blank=True, default="")
 

@@ -16,7 +16,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -55,6 +55,10 @@ class Published:
     is_sent: bool = False
     link: str = ""
 
+    def as_it_stands(self) -> Table:
+        """What readers see: the rows in their order."""
+        return replace(self.table, rows=self.difference.order)
+
 
 class Publication:
     """One table on its way into the workbook. published: what the tab was last published with, if that is known."""
@@ -89,7 +93,7 @@ class Publication:
                 self.delete_stages(leftovers)
             return Published(self.table, difference, link=link_of(book, found))
         if not self.force:
-            refuse_loss(difference, found, self.table)
+            refuse_loss(difference, found, self.table, self.published)
         try:
             found, difference = self.staged(found, difference, leftovers)
             self.step("publishing")
@@ -182,10 +186,11 @@ class Publication:
         if width > columns:
             requests.append(appended(sheet_id, "COLUMNS", width - columns))
         height = HEADER + len(difference.order)
+        below = HEADER + len(found.rows) + difference.pairs.count(None)  # behind the rows that were moved down
         return [
             *requests,
             # Blank cells of the source may or may not empty those below them: here all are emptied first.
-            cleared(sheet_id, rows=max(height, HEADER + len(found.rows)), columns=max(width, found.width)),
+            cleared(sheet_id, rows=max(height, below), columns=max(width, found.width)),
             values_copied(stage_id, sheet_id, rows=height, columns=width),
             deletion(stage_id),
         ]

@@ -57,8 +57,8 @@ def take_queued(run_id: int) -> ExportRun | None:
         row = ExportRun.objects.filter(pk=run_id, status=Status.QUEUED)
         return ExportRun.objects.get(pk=run_id) if row.update(status=Status.RUNNING, **begun()) else None
 
-    run: ExportRun | None = opened(take)
-    return run
+    taken: ExportRun | None = opened(take)
+    return taken
 
 
 def taken_over(run: ExportRun) -> ExportRun | None:

@@ -3,13 +3,14 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ingestion.outcomes import Outcome, Saved
+from trr_site.command_line import TextOutput
 
 LINE_EVERY = 10.0  # seconds between lines in a log
 COUNTED = ("created", "updated", "unchanged", "failed", "gone", "unresolved", "logos")
@@ -63,16 +64,6 @@ class Reporter:
     def problem(self, item: str, reason: str) -> None: ...
 
     def finish(self, report: Report) -> None: ...
-
-
-class TextOutput(Protocol):
-    """What a command's stdout and stderr can do."""
-
-    def write(self, text: str, /) -> object: ...
-
-    def flush(self) -> object: ...
-
-    def isatty(self) -> bool: ...
 
 
 class TextReporter(Reporter):

@@ -1,0 +1,275 @@
+"""The whole trip of an export: rows of the catalogue (or a snapshot) into the workbook or into files, and the ledger.
+
+One tab that fails does not stop the others. What was wrong before anything was tried raises ImproperlyConfigured.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.sheet import FileProblem
+from exports.difference import Difference, compare
+from exports.files import file_of, places_of, rows_there, save_file
+from exports.found import GuardTripped, refuse_long_cells, refuse_none
+from exports.models import ExportedTab, ExportRun
+from exports.options import Format, Options, options_of, tables_of
+from exports.publish import Publication, Published
+from exports.report import Report, Reporter, TabReport
+from exports.runs import RunLost, Status, calls_of_last_minute, finish, start_run, update
+from exports.sheets import Sheets
+from exports.sheets_errors import ExportProblem, Stopped
+from exports.snapshots import last_published, save_snapshot, tables_of_run
+from exports.tables import Table
+from exports.tabs import Tab, comma_warnings
+from trr_site.google_account import google_problems
+from trr_site.logs import mask_secrets
+
+log = logging.getLogger(__name__)
+
+STOPPED = "stopped by a signal; readers see the old tab or the new one, whole"
+
+
+def export_tabs(
+    options: Options,
+    *,
+    out: Path | None = None,
+    legacy: bool = False,
+    dry_run: bool = False,
+    user: User | None = None,
+    reporter: Reporter | None = None,
+    stop: threading.Event | None = None,
+) -> Report:
+    """Exports in this process and returns the report. out: the folder or file of CSV and XLSX.
+
+    Raises ImproperlyConfigured, one problem a line, when nothing could be tried, and AlreadyRunning. A dry run
+    writes nothing: no row of a run, no lock.
+    """
+    tables = wanted_tables(options)
+    run = None if dry_run else start_run(options, user)
+    return Export(run, options, tables, out, legacy, reporter or Reporter(), stop or threading.Event()).run_to_end()
+
+
+def export_run(run: ExportRun) -> Report:
+    """Carries out a run that waited for a worker."""
+    options = options_of(run)
+    try:
+        tables = wanted_tables(options)
+    except ImproperlyConfigured as error:
+        finish(run, Status.FAILED, error=str(error))
+        return Report(format=options.format, run_id=run.pk, error=str(error), refused=True)
+    return Export(run, options, tables, None, False, Reporter(), threading.Event()).run_to_end()
+
+
+def wanted_tables(options: Options) -> list[tuple[Table, list[str]]]:
+    """What is to be exported, with its warnings. Raises ImproperlyConfigured."""
+    problems = google_problems() if options.format == Format.GOOGLE else []
+    if problems:
+        raise ImproperlyConfigured("\n".join(problems))
+    try:
+        if options.restore is not None:
+            return [(table, []) for table in tables_of_run(options.restore)]
+        return [(table, comma_warnings(tab, table)) for tab, table in tables_of(options).items()]
+    except ValidationError as error:
+        raise ImproperlyConfigured(" ".join(error.messages)) from None
+    except ValueError as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
+class Export:
+    """One export. `run` is None for a dry run."""
+
+    def __init__(
+        self,
+        run: ExportRun | None,
+        options: Options,
+        tables: list[tuple[Table, list[str]]],
+        out: Path | None,
+        legacy: bool,
+        reporter: Reporter,
+        stop: threading.Event,
+    ) -> None:
+        self.run, self.options, self.tables = run, options, tables
+        self.out, self.legacy, self.reporter, self.stop = out or Path(), legacy, reporter, stop
+        self.report = Report(dry_run=run is None, format=options.format, run_id=run.pk if run else None)
+        self.sheets: Sheets | None = None
+
+    def run_to_end(self) -> Report:
+        started = time.monotonic()
+        status = Status.FAILED
+        try:
+            if self.options.format == Format.GOOGLE:
+                self.export_google()
+            else:
+                self.export_files()
+            if not self.report.error and not self.report.failures:
+                status = Status.SUCCEEDED
+        except (Stopped, KeyboardInterrupt):
+            self.report.error = STOPPED
+        except RunLost as error:
+            self.report.error = f"{error}; this one ends"
+        except Exception as error:
+            self.report.error = f"it failed ({type(error).__name__}); the log says why"
+            raise
+        finally:
+            self.report.seconds = time.monotonic() - started
+            self.count_calls()
+            self.close_run(status)
+        self.reporter.finish(self.report)
+        return self.report
+
+    # --- Google
+
+    def export_google(self) -> None:
+        with self.opened_sheets() as sheets:
+            for table, warnings in self.tables:
+                tab = TabReport(table.title, len(table.rows), warnings=warnings)
+                self.report.tabs.append(tab)
+                try:
+                    published = self.publish(sheets, table)
+                except ExportProblem as error:
+                    tab.error = str(error)
+                    self.report.tripped |= isinstance(error, GuardTripped)
+                    self.save_tab(tab)
+                    if error.refused:
+                        self.report.refused = True
+                        return
+                else:
+                    tab.difference, tab.is_sent, tab.link = published.difference, published.is_sent, published.link
+                    self.save_tab(tab, published)
+
+    @contextmanager
+    def opened_sheets(self) -> Iterator[Sheets]:
+        self.sheets = Sheets(
+            settings.SPREADSHEET_ID,
+            earlier=calls_of_last_minute(timezone.now()),
+            stop=self.stop,
+            on_wait=lambda words: self.step(self.report.tabs[-1].title if self.report.tabs else "", words),
+        )
+        try:
+            yield self.sheets
+        finally:
+            self.sheets.close()
+
+    def publish(self, sheets: Sheets, table: Table) -> Published:
+        refuse_none(table)
+        refuse_long_cells(table)
+        publication = Publication(
+            sheets,
+            table,
+            last_published(table.title),
+            force=self.options.force,
+            step=lambda words: self.step(table.title, words),
+        )
+        return publication.dry_run() if self.run is None else publication.run()
+
+    # --- files
+
+    def export_files(self) -> None:
+        by_table = {table.title: warnings for table, warnings in self.tables}
+        try:
+            places = places_of([table for table, _ in self.tables], self.options.format, self.out)
+        except FileProblem as error:
+            self.report.error, self.report.refused = str(error), True
+            return
+        for path, tables in places.items():
+            for table in tables:
+                tab = TabReport(table.title, len(table.rows), link=str(path), warnings=by_table[table.title])
+                self.report.tabs.append(tab)
+            self.export_file(path, tables, self.report.tabs[-len(tables) :])
+
+    def export_file(self, path: Path, tables: list[Table], tabs: list[TabReport]) -> None:
+        try:
+            for table, tab in zip(tables, tabs, strict=True):
+                refuse_none(table)
+                tab.difference = file_difference(path, table)
+            data = file_of(tables, self.options.format, legacy=self.legacy)
+            if self.run is not None:
+                save_file(path, data)
+        except (ExportProblem, FileProblem) as error:
+            for tab in tabs:
+                tab.error = str(error)
+        for tab in tabs:
+            tab.is_sent = self.run is not None and not tab.error
+            self.save_tab(tab)
+
+    # --- the ledger
+
+    def step(self, title: str, words: str) -> None:
+        self.reporter.step(title, words)
+        if self.run is not None:
+            self.count_calls()
+            update(self.run, step=f"{title}: {words}" if title else words, **self.calls())
+
+    def count_calls(self) -> None:
+        if self.sheets is not None:
+            self.report.reads, self.report.writes = self.sheets.reads, self.sheets.writes
+            self.report.bytes_sent = self.sheets.bytes_sent
+
+    def calls(self) -> Mapping[str, int]:
+        return {"reads": self.report.reads, "writes": self.report.writes, "bytes_sent": self.report.bytes_sent}
+
+    def save_tab(self, tab: TabReport, published: Published | None = None) -> None:
+        """What was found and done, with what readers see now: also where it was right already, but not known to be."""
+        if self.run is None:
+            return
+        with transaction.atomic():
+            exported = ExportedTab.objects.create(
+                run=self.run,
+                title=tab.title,
+                **tab.counts(),
+                difference=tab.difference.as_json(),
+                warnings=tab.warnings,
+                error=mask_secrets(tab.error),
+                is_published=tab.is_sent,
+                link=tab.link if published else "",
+            )
+            if published is not None:
+                now = published.as_it_stands()
+                if published.is_sent or last_published(tab.title) != now:
+                    save_snapshot(exported, now)
+
+    def close_run(self, status: str) -> None:
+        if self.run is None:
+            return
+        error = self.report.error or "\n".join(tab.error for tab in self.report.failures)
+        link = next((tab.link.split("#")[0] for tab in self.report.tabs if tab.link), "")
+        try:
+            finish(
+                self.run,
+                status,
+                error=mask_secrets(error),
+                tripped=self.report.tripped,
+                link=link if self.options.format == Format.GOOGLE else "",
+                **self.calls(),
+            )
+        except RunLost:
+            log.warning("the row of export %s could not be closed: somebody has", self.run.pk)
+
+
+def file_difference(path: Path, table: Table) -> Difference:
+    """What replacing a file changes. A file that can't be read, as it is none of ours, is all new."""
+    try:
+        header, rows = rows_there(path, table)
+    except FileProblem:
+        header, rows = [], []
+    return compare(table, rows, header or list(table.header))
+
+
+def noted_download(user: User, options: Options, tables: Mapping[Tab, Table]) -> ExportRun:
+    """Writes down that somebody took these tables as a file."""
+    now = timezone.now()
+    with transaction.atomic():
+        done = {"status": Status.SUCCEEDED, "started_at": now, "finished_at": now}
+        run = ExportRun.objects.create(**options.row(), started_by=user, **done)
+        for table in tables.values():
+            ExportedTab.objects.create(run=run, title=table.title, rows=len(table.rows), is_published=True)
+    return run

@@ -1,0 +1,111 @@
+"""Tabs as CSV and XLSX: the same rows as the sheet gets, and no text that a spreadsheet would take for a formula."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from django.utils import timezone
+from django.utils.text import slugify
+
+from catalog.csv_file import csv_of
+from catalog.file_formats import read_sheet
+from catalog.sheet import FileProblem
+from catalog.xlsx_file import xlsx_of
+from exports.models import ExportRun
+from exports.tables import Cell, Row, Table, row_of, text
+
+BOOK: Final = "Realitease2025Data"  # what the workbook has always been called
+CSV, XLSX = ExportRun.Format.CSV, ExportRun.Format.XLSX
+TYPES: Final = {
+    CSV: "text/csv; charset=utf-8",
+    XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def file_of(tables: Sequence[Table], format: str, *, legacy: bool = False) -> bytes:
+    """One table as CSV, or all of them as the sheets of an XLSX. legacy: without the apostrophe before `=`, `+`, `@`.
+
+    Raises FileProblem for a text that the format can't hold.
+    """
+    if format == XLSX:
+        return xlsx_of([(table.title, table.header, table.rows) for table in tables], safe=not legacy)
+    (table,) = tables
+    return csv_of([table.header, *table.rows], safe=not legacy)
+
+
+def file_name(tables: Sequence[Table], format: str) -> str:
+    """Of a download: what it holds, and of which day."""
+    name = slugify(tables[0].title) if len(tables) == 1 else BOOK
+    return f"{name}-{timezone.now():%Y-%m-%d}.{format}"
+
+
+def places_of(tables: Sequence[Table], format: str, out: Path) -> dict[Path, list[Table]]:
+    """Which file gets which tables. `out` is a folder, or the file itself where one is enough. Raises FileProblem."""
+    is_file = out.suffix.casefold() == f".{format}" and not out.is_dir()
+    if format == XLSX:
+        title = tables[0].title if len(tables) == 1 else BOOK
+        return {out if is_file else out / f"{title}.xlsx": list(tables)}
+    if is_file and len(tables) > 1:
+        raise FileProblem(f"{out}: a CSV holds one tab. Name a folder for {len(tables)} of them")
+    return {out if is_file else out / f"{table.title}.csv": [table] for table in tables}
+
+
+def save_file(path: Path, data: bytes) -> None:
+    """Puts the file there whole, in the place of an older one: who reads it sees one of the two. Raises FileProblem."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o666 & ~umask())
+                os.replace(file.name, path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise FileProblem(f"{path} can't be written: {error.strerror}") from None
+
+
+def umask() -> int:
+    """A temporary file is its owner's alone; this one is to be as any other."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def rows_there(path: Path, table: Table) -> tuple[list[str], list[Row]]:
+    """Header and rows of the file that an export would replace, as its cells are; none where there is no such file.
+
+    Raises FileProblem for a file that can't be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        raise FileProblem(f"{path} can't be read: {error.strerror}") from None
+    sheet = read_sheet(data)
+    return sheet.header, [as_written(row_of(row.cells, table.width), table) for row in sheet.rows]
+
+
+def as_written(row: Row, table: Table) -> Row:
+    """A CSV has no numbers: a text of digits under a column of numbers is one."""
+    numbers = number_columns(table)
+    return tuple(number(cell) if place in numbers else cell for place, cell in enumerate(row))
+
+
+def number_columns(table: Table) -> set[int]:
+    return {
+        place
+        for place in range(table.width)
+        if any(not isinstance(row[place], str) for row in table.rows)
+        and all(not isinstance(row[place], str) or row[place] == "" for row in table.rows)
+    }
+
+
+def number(cell: Cell) -> Cell:
+    digits = text(cell)
+    return int(digits) if digits.isascii() and digits.isdigit() else cell

@@ -1,0 +1,43 @@
+"""What is wrong with the exports right now: the last one failed, or readers see rows of some days ago.
+
+Keys: run:export_sheets, stale:google_sheets.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+from django.urls import reverse
+
+from exports.models import ExportRun
+
+ENDED: Final[dict[str, str]] = {
+    ExportRun.Status.FAILED: "failed",
+    ExportRun.Status.INTERRUPTED: "was cut off",
+}
+
+
+def find_problems(now: datetime) -> dict[str, str]:
+    """Each problem by its key, in words."""
+    if not settings.SPREADSHEET_ID:
+        return {}
+    ended = ExportRun.objects.filter(format=ExportRun.Format.GOOGLE, finished_at__isnull=False)
+    last = ended.order_by("-finished_at").first()
+    if last is None:
+        return {}
+    found = {}
+    if last.status in ENDED:
+        reason = " ".join(last.error.split()) or "nobody knows why"
+        found["run:export_sheets"] = f"Export {last.pk} to Google Sheets {ENDED[last.status]}: {reason} {page_of(last)}"
+    good = ended.filter(status=ExportRun.Status.SUCCEEDED, view="", restore_of=None).order_by("-finished_at").first()
+    since = good.finished_at if good else None
+    if since is not None and now - since > settings.ALERT_EXPORT_AGE:
+        found["stale:google_sheets"] = (
+            f"Readers of the workbook see rows of {since:%Y-%m-%d %H:%M} UTC: nothing was exported to Google Sheets "
+            "since. Is there a schedule for it, and a worker?"
+        )
+    return found
+
+
+def page_of(run: ExportRun) -> str:
+    return f"{settings.SITE_URL}{reverse('admin:exports_exportrun_change', args=(run.pk,))}"
