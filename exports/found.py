@@ -9,8 +9,8 @@ from django.conf import settings
 
 from exports.difference import Difference
 from exports.sheets_errors import ExportProblem
-from exports.sheets_replies import SheetInfo
-from exports.tables import HEADER, Row, Table, is_blank, row_of
+from exports.sheets_replies import SheetInfo, column_name
+from exports.tables import HEADER, Row, Table, is_blank, row_of, same
 
 LONGEST_CELL: Final = 50_000  # characters: https://support.google.com/drive/answer/37603
 FEWEST: Final = 3  # rows that may always go: of a small tab they are a large share
@@ -22,24 +22,34 @@ class GuardTripped(ExportProblem):
 
 @dataclass(slots=True)
 class Found:
-    """sheet: None where there is no such tab. header, rows: ours, up to the last that is not blank. cells: all.
+    """sheet: None where there is no such tab. header, rows: ours, up to the last that is not blank.
 
     width: how many columns are ours; not those of the table where the tab was last published with others.
+    typed: all cells as they were typed, read after the others, where something is to be published.
     """
 
     width: int
     sheet: SheetInfo | None = None
     header: list[str] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    cells: list[list[Any]] = field(default_factory=list)
+    typed: list[list[Any]] = field(default_factory=list)
 
     @property
     def beside(self) -> list[list[Any]]:
         """The readers' cells, to the right of ours; the header's row first."""
-        return [row[self.width :] for row in self.cells]
+        return [row[self.width :] for row in self.typed]
 
-    def is_as(self, before: "Found") -> bool:
-        return self.sheet == before.sheet and self.cells == before.cells
+    def is_as_typed(self) -> bool:
+        """Whether nobody has changed our cells between the two readings. What looks like a formula may be one."""
+        typed = [row_of(row, self.width) for row in self.typed]
+        while typed and is_blank(typed[-1]):
+            typed.pop()
+        below = typed[HEADER:]
+        return len(below) == len(self.rows) and all(
+            same(cell, as_typed) or str(as_typed).startswith(("=", "'"))
+            for row, typed_row in zip(self.rows, below, strict=True)
+            for cell, as_typed in zip(row, typed_row, strict=False)
+        )
 
 
 def parse_found(sheet: SheetInfo, cells: list[list[Any]], table: Table, published: Table | None) -> Found:
@@ -53,7 +63,7 @@ def parse_found(sheet: SheetInfo, cells: list[list[Any]], table: Table, publishe
         ours.pop()
     header = [str(cell) for cell in ours[0]] if ours and not is_blank(ours[0]) else []
     rows = [row_of(row, table.width) for row in ours[HEADER:]]
-    return Found(width, sheet, header, rows, cells)
+    return Found(width, sheet, header, rows)
 
 
 def refuse_kind(sheet: SheetInfo) -> None:
@@ -142,15 +152,6 @@ def refuse_none(table: Table) -> None:
     """No show at all is no answer: it is the wrong database, or a filter that finds nothing."""
     if not table.rows:
         raise ExportProblem(f"{table.title}: no show is exported, so nothing was written. Is this the right database?")
-
-
-def column_name(place: int) -> str:
-    """A for 0."""
-    name, place = "", place + 1
-    while place:
-        place, rest = divmod(place - 1, 26)
-        name = chr(65 + rest) + name
-    return name
 
 
 def first_difference(wanted: Sequence[Row], found: Sequence[Row]) -> tuple[int, Any, Any]:

@@ -36,7 +36,7 @@ from exports.sheet_requests import (
 )
 from exports.sheets import Sheets, chunks
 from exports.sheets_errors import ExportProblem, Stopped
-from exports.sheets_replies import Book
+from exports.sheets_replies import Book, SheetInfo
 from exports.tables import HEADER, Row, Table, is_blank, kind, row_of
 
 GOOD_BYTES: Final = 2 * 2**20  # of one call, as Google advises
@@ -112,10 +112,17 @@ class Publication:
         if sheet is None:
             return book, Found(self.table.width)
         refuse_kind(sheet)
-        found = parse_found(sheet, self.sheets.fetch_values(sheet.title, "FORMULA"), self.table, self.published)
+        found = parse_found(sheet, self.fetch_ours(sheet), self.table, self.published)
         refuse_merges(sheet, max(found.width, self.table.width))
         refuse_header(found, self.table, self.published)
         return book, found
+
+    def fetch_ours(self, sheet: SheetInfo) -> list[list[Any]]:
+        was = self.published.width if self.published else 0
+        return self.sheets.fetch_values(sheet.title, max(self.table.width, was))
+
+    def fetch_typed(self, found: Found) -> list[list[Any]]:
+        return [] if found.sheet is None else self.sheets.fetch_typed(found.sheet.title)
 
     def compared(self, found: Found) -> Difference:
         return compare(self.table, found.rows, found.header, self.published)
@@ -125,13 +132,14 @@ class Publication:
     def staged(self, found: Found, difference: Difference, leftovers: Sequence[int]) -> tuple[Found, Difference]:
         """Stages the rows until the tab is, after that, as it was before; returns it with the difference."""
         for _ in range(ATTEMPTS):
+            found.typed = self.fetch_typed(found)
             self.send_stage(difference.order, leftovers)
             self.step("checking what was sent")
             self.check_stage(difference.order)
-            _, now = self.look()
-            if now.is_as(found):
+            if found.is_as_typed() and self.fetch_typed(found) == found.typed:
                 return found, difference
-            found, difference = now, self.compared(now)
+            _, found = self.look()
+            difference = self.compared(found)
             leftovers = [] if self.stage_id is None else [self.stage_id]
         raise ExportProblem(f"somebody is editing {self.table.title}: nothing was published, try again later")
 
@@ -151,7 +159,7 @@ class Publication:
     def check_stage(self, order: Sequence[Row]) -> None:
         """Reads the staged rows back: their number and their hash. Raises ExportProblem where Google has others."""
         wanted: list[Row] = [self.table.header, *order]
-        cells = self.sheets.fetch_values(self.stage_title, "UNFORMATTED_VALUE")
+        cells = self.sheets.fetch_values(self.stage_title, self.table.width)
         staged = [row_of(row, self.table.width) for row in cells]
         staged += [row_of((), self.table.width)] * (len(wanted) - len(staged))  # blank ones at the end are cut off
         if len(staged) == len(wanted) and digest(staged) == digest(wanted):
@@ -201,8 +209,7 @@ class Publication:
         sheet = book.sheets.get(self.table.title)
         if sheet is None or (sheet.sheet_id != stage_id and stage_id in book.ids()):
             return False
-        cells = self.sheets.fetch_values(sheet.title, "FORMULA")
-        return self.compared(parse_found(sheet, cells, self.table, self.table)).is_empty
+        return self.compared(parse_found(sheet, self.fetch_ours(sheet), self.table, self.table)).is_empty
 
     # --- cleaning
 

@@ -16,10 +16,9 @@ from typing import Any, Final, TypeVar
 import gspread
 import orjson
 from django.conf import settings
-from gspread.utils import rowcol_to_a1
 
 from exports.sheets_errors import ExportProblem, Lost, Stopped, answered
-from exports.sheets_replies import BOOK_FIELDS, Book, parse_book, parse_values, quoted
+from exports.sheets_replies import BOOK_FIELDS, Book, column_name, parse_book, parse_values, quoted
 from exports.sheets_session import TIMEOUT, open_session
 
 T = TypeVar("T")
@@ -81,20 +80,24 @@ class Sheets:
     def fetch_book(self) -> Book:
         return self.read(lambda: self.http.fetch_sheet_metadata(self.id, params={"fields": BOOK_FIELDS}), parse_book)
 
-    def fetch_values(self, title: str, render: str) -> list[list[Any]]:
-        """All cells of a tab, row by row, each row and the whole cut after what is not empty.
+    def fetch_values(self, title: str, columns: int) -> list[list[Any]]:
+        """What the cells of the first columns hold, row by row, each row and the whole cut after what is not empty."""
+        return self.fetch_cells(f"{quoted(title)}!A:{column_name(columns - 1)}", "UNFORMATTED_VALUE")
 
-        render: UNFORMATTED_VALUE for what cells hold, FORMULA for what was typed where that is a formula.
-        """
+    def fetch_typed(self, title: str) -> list[list[Any]]:
+        """All cells of a tab, as they were typed: of a formula its text, which is the same at every reading."""
+        return self.fetch_cells(quoted(title), "FORMULA")
+
+    def fetch_cells(self, place: str, render: str) -> list[list[Any]]:
         params: dict[str, Any] = {"valueRenderOption": render, "dateTimeRenderOption": "SERIAL_NUMBER"}
-        return self.read(lambda: self.http.values_get(self.id, quoted(title), params=params), parse_values)
+        return self.read(lambda: self.http.values_get(self.id, place, params=params), parse_values)
 
     def write_values(self, title: str, first_row: int, rows: Sequence[Sequence[Any]]) -> None:
         """Puts cells from column A on, as they are: RAW takes no text for a formula, a date or a number.
 
         first_row counts from 1. To do it twice changes nothing.
         """
-        last = rowcol_to_a1(first_row + len(rows) - 1, max(map(len, rows)))
+        last = f"{column_name(max(map(len, rows)) - 1)}{first_row + len(rows) - 1}"
         place = f"{quoted(title)}!A{first_row}:{last}"
         body = {"values": rows}
         self.write(

@@ -81,9 +81,7 @@ def problem_of(error: gspread.exceptions.APIError) -> Exception:
             refused=True,
         )
     if "number of cells" in said:
-        return ExportProblem(
-            f"the workbook is full: delete tabs, rows or columns that nobody needs. Google says: {said}"
-        )
+        return ExportProblem(f"the workbook is full: delete tabs or rows that nobody needs. Google says: {said}")
     if "protected" in said:
         return ExportProblem(
             f"the tab is protected against {account_email()}: let it edit under Data > Protected ranges. "

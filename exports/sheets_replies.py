@@ -78,3 +78,12 @@ def parse_values(reply: Mapping[str, Any]) -> list[list[Any]]:
 
 def quoted(title: str) -> str:
     return "'{}'".format(title.replace("'", "''"))
+
+
+def column_name(place: int) -> str:
+    """A for 0."""
+    name, place = "", place + 1
+    while place:
+        place, rest = divmod(place - 1, 26)
+        name = chr(65 + rest) + name
+    return name
