@@ -34,11 +34,11 @@ class Difference:
     removed: list[dict[str, Any]] = field(default_factory=list)  # {row, label, cells}
     changed: list[Changed] = field(default_factory=list)
     by_hand: list[dict[str, Any]] = field(default_factory=list)  # {row, label, column, published, found}
-    header: list[str] = field(default_factory=list)  # that of the sheet, where it is another
+    header: list[str] | None = None  # that of the sheet, where it is another
 
     @property
     def is_empty(self) -> bool:
-        return not (self.added or self.removed or self.changed or self.header)
+        return not (self.added or self.removed or self.changed) and self.header is None
 
     def as_json(self) -> dict[str, Any]:
         changed = [{"row": one.number, "label": one.label, "cells": one.cells} for one in self.changed[:MOST_KEPT]]
@@ -88,7 +88,7 @@ def contradict(a: Row, b: Row, keys: Sequence[tuple[int, ...]]) -> bool:
 
 def compare(table: Table, theirs: Sequence[Row], header: Sequence[str], published: Table | None = None) -> Difference:
     """What publishing `table` changes in a tab that has `theirs` below `header`; `published` is what it last was."""
-    result = Difference(header=[] if list(header) == list(table.header) else list(header))
+    result = Difference(header=None if list(header) == list(table.header) else list(header))
     pairs = match(table, theirs)
     by_place = {theirs_at: ours_at for ours_at, theirs_at in pairs.items()}
     kept = [(by_place[place], place) for place in sorted(by_place)]

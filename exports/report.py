@@ -132,7 +132,7 @@ def closing_words(tab: TabReport, report: Report) -> str:
     counts = tab.counts()
     parts = [f"{counts[name]:,} {name}" for name in ("added", "removed", "changed") if counts[name]]
     rows = f"{counts['rows']:,} row{'' if counts['rows'] == 1 else 's'}"
-    changes = ", ".join(parts) or ("another header" if tab.difference.header else "nothing changed")
+    changes = ", ".join(parts) or ("another header" if tab.difference.header is not None else "nothing changed")
     if counts["by_hand"]:
         changes += f"; {counts['by_hand']:,} edited by hand in the sheet"
     done = "would be written" if report.dry_run else "written" if tab.is_sent else "as it is there"

@@ -182,7 +182,7 @@ def test_when_google_is_away_from_some_call_on_readers_see_the_old_rows_or_the_n
 
 @pytest.mark.parametrize("call", range(1, CALLS_OF_A_RUN + 1))
 def test_killed_before_any_call_the_old_tab_is_whole_and_the_next_run_clears_up(
-    old_tab: Workbook, server: SheetsServer, call: int
+    old_tab: Workbook, server: SheetsServer, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(made: Call) -> None:
         if made.number == call:
@@ -192,7 +192,7 @@ def test_killed_before_any_call_the_old_tab_is_whole_and_the_next_run_clears_up(
     server.after_call = die
     sheets = Sheets(BOOK, stop=stop)
     publication = Publication(sheets, table(NEW), table(OLD))
-    publication.clean_up = lambda: None  # type: ignore[method-assign]  a killed process does not
+    monkeypatch.setattr(publication, "clean_up", lambda: None)  # a killed process does not
 
     if call < CALLS_OF_A_RUN:
         with pytest.raises(Stopped):
