@@ -28,7 +28,8 @@ NOT_IN_XML: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f
 CODE: Final = re.compile(r"_x(00[01][0-9A-F]|005F|FFFE|FFFF)_")
 
 MERGE: Final = re.compile(rb"<(?:\w+:)?mergeCell\s[^<>]*?ref=[\"']([A-Z]{1,3}[0-9]+:[A-Z]{1,3}[0-9]+)[\"'][^<>]*>")
-LONGEST_TAG: Final = 1024  # bytes of one that lies across two pieces of a part
+PIECE: Final = 2**20  # bytes of a part that are looked through at a time
+LONGEST_TAG: Final = 1024  # bytes of one that lies across two pieces
 
 
 class XLSX(base_formats.XLSX):
@@ -134,7 +135,7 @@ def merges_of(sheet: Any) -> list[str]:
     found: list[str] = []
     rest = b""
     with sheet._get_source() as part:
-        while piece := part.read(2**20):
+        while piece := part.read(PIECE):
             rest += piece
             found += [match[1].decode() for match in MERGE.finditer(rest)]
             _, sign, tag = rest.rpartition(b"<")

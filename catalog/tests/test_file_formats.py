@@ -14,7 +14,7 @@ from catalog import sheet, xlsx_file
 from catalog.csv_file import CSV
 from catalog.file_formats import read_sheet
 from catalog.sheet import FileProblem, Unreadable, neutral, restored
-from catalog.xlsx_file import XLSX
+from catalog.xlsx_file import XLSX, Book
 
 pytestmark = pytest.mark.once
 
@@ -296,3 +296,38 @@ def test_a_row_beyond_the_last_one_of_excel_is_refused(monkeypatch: pytest.Monke
 
     with pytest.raises(FileProblem, match="beyond row 10"):
         rows_of(saved(book))
+
+
+# --- a workbook of several sheets
+
+
+def test_every_sheet_of_a_book_is_read_by_its_title() -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "First"
+    book.active.append(["a", None, 1])
+    book.create_sheet("Second").append([None, "=1+1"])
+
+    read = Book(saved(book))
+
+    assert list(read.sheets) == ["First", "Second"]
+    assert list(read.rows("First")) == [(1, ["a", None, 1], "")]
+    assert list(read.rows("Second")) == [(1, [None, Unreadable("=1+1", "A formula. Paste its value instead.")], "")]
+
+
+def test_merged_ranges_of_a_sheet_are_found_wherever_its_bytes_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for number in range(1, 40):
+        sheet.append(["a"])
+        sheet.merge_cells(f"B{number}:C{number}")
+    ranges = {f"B{number}:C{number}" for number in range(1, 40)}
+
+    for size in (1, 7, 64, 2**20):
+        monkeypatch.setattr(xlsx_file, "PIECE", size)
+        found = Book(saved(book)).merges("Sheet")
+        assert (len(found), set(found)) == (39, ranges)
+
+
+def test_a_book_that_is_broken_is_refused() -> None:
+    with pytest.raises(FileProblem, match="broken"):
+        Book(b"PK\x03\x04rest")
