@@ -165,7 +165,7 @@ def parse_row(number: int, cells: Sequence[str], header: Header) -> GoodLine | B
         reasons.append(f"tmdb_id {shown(tmdb_text)} is not a positive whole number below 2**63")
 
     premiere_text = text.get("premiere_date", "")
-    premiere_date = _date(premiere_text)
+    premiere_date = parse_date(premiere_text)
     if premiere_text and premiere_date is None:
         reasons.append(f"premiere_date {shown(premiere_text)} is not a date like 2000-05-31")
     override = text.get("override", "").upper()
@@ -190,7 +190,7 @@ def _positive(text: str) -> int | None:
     return int(digits)
 
 
-def _date(text: str) -> date | None:
+def parse_date(text: str) -> date | None:
     if not _DATE.fullmatch(text):
         return None
     try:

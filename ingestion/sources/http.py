@@ -8,7 +8,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from ingestion.sources.limiter import BudgetUnavailable, Limiter
 from trr_site.logs import mask_secrets
 
 T = TypeVar("T")
+Params = Mapping[str, str | Sequence[str]]  # a sequence is its name with each of its values
 log = logging.getLogger(__name__)
 
 TIMEOUT = (5.0, 30.0)  # seconds: to connect, between two bytes
@@ -123,7 +124,7 @@ class HttpClient:
         self._budget_lost_at: float | None = None
         self._traffic: dict[str, Traffic] = {}
 
-    def get(self, url: str, params: Mapping[str, str] | None = None, decode: Callable[[bytes], T] = bytes) -> T:  # type: ignore[assignment]
+    def get(self, url: str, params: Params | None = None, decode: Callable[[bytes], T] = bytes) -> T:  # type: ignore[assignment]
         """The decoded body. `decode` raises ValueError for a body that is not what it should be.
 
         Raises NotFound, KeyRefused (and sends nothing more after it), UpstreamError, Stopped.
@@ -156,7 +157,7 @@ class HttpClient:
         if self.limiter is not None:
             self.limiter.close()
 
-    def _send(self, url: str, params: Mapping[str, str]) -> Reply:
+    def _send(self, url: str, params: Params) -> Reply:
         if self._key_accepted:
             return self._send_now(url, params)
         # Until one reply shows that the key is good, one request at a time: a bad key costs one request.
@@ -166,7 +167,7 @@ class HttpClient:
                 self._key_accepted = True
             return reply
 
-    def _send_now(self, url: str, params: Mapping[str, str]) -> Reply:
+    def _send_now(self, url: str, params: Params) -> Reply:
         failure: Exception | None = None
         waited, outcome = 0.0, ""
         try:
@@ -332,13 +333,15 @@ def envelope_code(reply: Reply) -> object:
 
 
 def envelope_message(reply: Reply) -> str:
-    """What upstream says of an error: TMDb's `status_message` or `errors`, else the start of the body."""
+    """What upstream says of an error: TMDb's `status_message` or `errors`, Google's `error`, else the body's start."""
     envelope = envelope_of(reply)
     if "status_message" in envelope:
         code = f" (code {envelope['status_code']})" if "status_code" in envelope else ""
         return readable(f"{envelope['status_message']}{code}")
     if isinstance(errors := envelope.get("errors"), list) and errors:
         return readable("; ".join(str(error) for error in errors))
+    if isinstance(error := envelope.get("error"), dict) and "message" in error:
+        return readable(str(error["message"]))
     return excerpt(reply.body) or "empty reply"
 
 
