@@ -32,7 +32,7 @@ sync: $(VENV)/.runtime ## bring everything that is due from TMDb
 	@$(PY) manage.py sync_shows
 
 bench: $(VENV)/.dev ## measure; on PostgreSQL when DATABASE_URL names one or one answers on 127.0.0.1:5432
-	@$(PY) -m bench.sync && $(PY) -m bench.desk && $(PY) -m bench.api && $(PY) -m bench.ws && $(PY) -m bench.jobs
+	@$(PY) -m bench.sync && $(PY) -m bench.desk && $(PY) -m bench.api && $(PY) -m bench.ws && $(PY) -m bench.jobs && $(PY) -m bench.export
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy .
