@@ -6,9 +6,10 @@ older than HISTORY_KEPT; from then on who has not read so far is told to read ev
 The newest change of a show always stays.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,6 +18,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from catalog.models import Change, FeedStart
 
 AT_ONCE = 2_000  # rows of one transaction
+# What other apps no longer keep: (what it is, its rows), parts before what they belong to.
+droppable: list[Callable[[datetime], Iterable[tuple[str, QuerySet[Any]]]]] = []
 
 
 @dataclass(frozen=True, slots=True)

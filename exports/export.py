@@ -162,10 +162,12 @@ class Export:
     def publish(self, sheets: Sheets, table: Table) -> Published:
         refuse_none(table)
         refuse_long_cells(table)
+        last = last_published(table.title)
         publication = Publication(
             sheets,
             table,
-            last_published(table.title),
+            last.table,
+            last.sheet_id,
             force=self.options.force,
             step=lambda words: self.step(table.title, words),
         )
@@ -231,10 +233,11 @@ class Export:
                 error=mask_secrets(tab.error),
                 is_published=tab.is_sent,
                 link=tab.link if published else "",
+                sheet_id=published.sheet_id if published else None,
             )
             if published is not None:
                 now = published.as_it_stands()
-                if published.is_sent or last_published(tab.title) != now:
+                if published.is_sent or last_published(tab.title).table != now:
                     save_snapshot(exported, now)
 
     def close_run(self, status: str) -> None:

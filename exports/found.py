@@ -9,7 +9,7 @@ from django.conf import settings
 
 from exports.difference import Difference
 from exports.sheets_errors import ExportProblem
-from exports.sheets_replies import SheetInfo, column_name
+from exports.sheets_replies import Book, SheetInfo, column_name
 from exports.tables import HEADER, Row, Table, is_blank, row_of, same
 
 LONGEST_CELL: Final = 50_000  # characters: https://support.google.com/drive/answer/37603
@@ -69,6 +69,16 @@ def parse_found(sheet: SheetInfo, cells: list[list[Any]], table: Table, publishe
 def refuse_kind(sheet: SheetInfo) -> None:
     if sheet.kind != "GRID":
         raise ExportProblem(f"{sheet.title} is a tab without cells ({sheet.kind.lower()}): rename or delete it")
+
+
+def refuse_renamed(book: Book, title: str, sheet_id: int | None) -> None:
+    """A new tab beside the one that readers and formulas go on looking at would leave them behind without a word."""
+    names = [sheet.title for sheet in book.sheets.values() if sheet.sheet_id == sheet_id]
+    if names:
+        raise ExportProblem(
+            f"the tab {title} is now called “{names[0]}”: rename it to {title}, so that its readers get the new rows "
+            "(or delete it, and a new one is made). Nothing was published"
+        )
 
 
 def refuse_merges(sheet: SheetInfo, width: int) -> None:

@@ -22,7 +22,16 @@ from typing import Any, Final
 import orjson
 
 from exports.difference import Difference, compare
-from exports.found import Found, first_difference, parse_found, refuse_header, refuse_kind, refuse_loss, refuse_merges
+from exports.found import (
+    Found,
+    first_difference,
+    parse_found,
+    refuse_header,
+    refuse_kind,
+    refuse_loss,
+    refuse_merges,
+    refuse_renamed,
+)
 from exports.layout import layout_of
 from exports.sheet_requests import (
     appended,
@@ -48,12 +57,16 @@ STAGE: Final = re.compile(r"__trr_stage_[0-9a-f]{12}\Z")
 
 @dataclass(slots=True)
 class Published:
-    """What publishing a table found and did. is_sent: False where nothing differed, and nothing was sent."""
+    """What publishing a table found and did. is_sent: False where nothing differed, and nothing was sent.
+
+    sheet_id: None in a dry run, where there is no such tab yet.
+    """
 
     table: Table
     difference: Difference
+    link: str
+    sheet_id: int | None
     is_sent: bool = False
-    link: str = ""
 
     def as_it_stands(self) -> Table:
         """What readers see: the rows in their order."""
@@ -61,18 +74,22 @@ class Published:
 
 
 class Publication:
-    """One table on its way into the workbook. published: what the tab was last published with, if that is known."""
+    """One table on its way into the workbook.
+
+    published, published_id: what the tab was last published with, and its sheetId then, if that is known.
+    """
 
     def __init__(
         self,
         sheets: Sheets,
         table: Table,
         published: Table | None,
+        published_id: int | None = None,
         *,
         force: bool = False,
         step: Callable[[str], object] = lambda words: None,
     ) -> None:
-        self.sheets, self.table, self.published = sheets, table, published
+        self.sheets, self.table, self.published, self.published_id = sheets, table, published, published_id
         self.force, self.step = force, step
         self.stage_id: int | None = None  # of the tab that is to be deleted when this fails
         self.stage_title = ""
@@ -80,7 +97,7 @@ class Publication:
     def dry_run(self) -> Published:
         """What would change. Raises ExportProblem as `run` does, but for the guard."""
         book, found = self.look()
-        return Published(self.table, self.compared(found), link=link_of(book, found))
+        return self.told(book, found, self.compared(found))
 
     def run(self) -> Published:
         """Raises ExportProblem or Stopped, and then the published tab is as it was."""
@@ -91,7 +108,7 @@ class Publication:
         if difference.is_empty:
             if leftovers:
                 self.delete_stages(leftovers)
-            return Published(self.table, difference, link=link_of(book, found))
+            return self.told(book, found, difference)
         if not self.force:
             refuse_loss(difference, found, self.table, self.published)
         try:
@@ -101,7 +118,13 @@ class Publication:
         except (ExportProblem, Stopped):
             self.clean_up()
             raise
-        return Published(self.table, difference, is_sent=True, link=book.link_to(sheet_id))
+        return Published(self.table, difference, book.link_to(sheet_id), sheet_id, is_sent=True)
+
+    def told(self, book: Book, found: Found, difference: Difference) -> Published:
+        """Of a tab into which nothing was sent."""
+        sheet_id = found.sheet.sheet_id if found.sheet else None
+        link = book.link if sheet_id is None else book.link_to(sheet_id)
+        return Published(self.table, difference, link, sheet_id)
 
     # --- looking
 
@@ -110,6 +133,7 @@ class Publication:
         book = self.sheets.fetch_book()
         sheet = book.sheets.get(self.table.title)
         if sheet is None:
+            refuse_renamed(book, self.table.title, self.published_id)
             return book, Found(self.table.width)
         refuse_kind(sheet)
         found = parse_found(sheet, self.fetch_ours(sheet), self.table, self.published)
@@ -119,7 +143,7 @@ class Publication:
 
     def fetch_ours(self, sheet: SheetInfo) -> list[list[Any]]:
         was = self.published.width if self.published else 0
-        return self.sheets.fetch_values(sheet.title, max(self.table.width, was))
+        return self.sheets.fetch_values(sheet.title, min(max(self.table.width, was), sheet.columns))
 
     def fetch_typed(self, found: Found) -> list[list[Any]]:
         return [] if found.sheet is None else self.sheets.fetch_typed(found.sheet.title)
@@ -224,10 +248,6 @@ class Publication:
         if self.stage_id is not None:
             with suppress(Exception):
                 self.sheets.update_once([deletion(self.stage_id)])
-
-
-def link_of(book: Book, found: Found) -> str:
-    return book.link_to(found.sheet.sheet_id) if found.sheet else book.link
 
 
 def chunk_bytes(rows: Sequence[Sequence[Any]]) -> int:

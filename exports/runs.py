@@ -7,11 +7,14 @@ whoever comes next. One that was taken for dead and was not finds its row closed
 
 import os
 import socket
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 from django_q.tasks import async_task
 
@@ -125,6 +128,15 @@ def finish(run: ExportRun, status: str, **values: Any) -> None:
     waiting = ExportRun.objects.filter(status=Status.QUEUED).values_list("pk", flat=True).first()
     if waiting is not None:
         ring(waiting)
+
+
+def old_runs(now: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
+    """What is no longer kept: but for the newest of each format, the newest that succeeded, and what has snapshots."""
+    over = ExportRun.objects.exclude(status__in=(Status.QUEUED, Status.RUNNING))
+    newest = over.order_by().values("format").annotate(newest=Max("pk")).values("newest")
+    good = over.filter(status=Status.SUCCEEDED).order_by().values("format").annotate(newest=Max("pk")).values("newest")
+    old = over.filter(asked_at__lt=now - settings.RUNS_KEPT).exclude(Q(pk__in=newest) | Q(pk__in=good))
+    yield "exports", old.exclude(exported__snapshot__isnull=False)
 
 
 def is_dead(run: ExportRun) -> bool:

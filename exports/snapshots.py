@@ -1,6 +1,7 @@
 """What tabs were published with: kept, so that it can be told what readers changed, and be published again."""
 
 import gzip
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -25,15 +26,25 @@ def unpack(title: str, data: bytes) -> Table:
 
 def save_snapshot(exported: ExportedTab, table: Table) -> None:
     """Keeps what was published, and drops what is older than the last EXPORT_SNAPSHOTS of this tab."""
-    Snapshot.objects.create(exported=exported, title=exported.title, data=pack(table))
-    kept = Snapshot.objects.filter(title=exported.title).order_by("-pk").values_list("pk", flat=True)
+    here = {"workbook": settings.SPREADSHEET_ID, "title": exported.title}
+    Snapshot.objects.create(exported=exported, **here, data=pack(table))
+    kept = Snapshot.objects.filter(**here).order_by("-pk").values_list("pk", flat=True)
     Snapshot.objects.filter(pk__in=list(kept[settings.EXPORT_SNAPSHOTS :])).delete()
 
 
-def last_published(title: str) -> Table | None:
-    """What the tab was last published with; None where that is not known."""
-    row = Snapshot.objects.filter(title=title).order_by("-pk").values_list("data", flat=True).first()
-    return None if row is None else unpack(title, bytes(row))
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What a tab of this workbook was last published with, and Google's number of the tab then."""
+
+    table: Table | None = None
+    sheet_id: int | None = None
+
+
+def last_published(title: str) -> Last:
+    """Empty where that is not known."""
+    rows = Snapshot.objects.filter(workbook=settings.SPREADSHEET_ID, title=title).order_by("-pk")
+    row = rows.values_list("data", "exported__sheet_id").first()
+    return Last() if row is None else Last(unpack(title, bytes(row[0])), row[1])
 
 
 def tables_of_run(run_id: int) -> list[Table]:

@@ -33,7 +33,7 @@ from django_q.models import Schedule, Task
 from knox.models import AuthToken
 
 from catalog.models import Network, ProductionCompany, Show, WatchProvider
-from catalog.retention import prune_changes
+from catalog.retention import droppable, prune_changes
 from ingestion.dashboard import JOB
 from ingestion.models import Problem, Stage, SyncChunk, SyncFailure, SyncRun, SyncState, TaskAttempt, Worker
 from ingestion.problems import newest_runs
@@ -170,6 +170,8 @@ def old_rows(now: datetime) -> Iterator[tuple[str, QuerySet[Any]]]:
     yield "attempts at tasks", attempts.filter(last_at__lt=now - settings.TASKS_KEPT)
     yield "sessions", Session.objects.filter(expire_date__lt=now)
     yield "API tokens", AuthToken.objects.filter(expiry__lt=now - settings.TASKS_KEPT)
+    for found in droppable:
+        yield from found(now)
     yield "workers", Worker.objects.filter(beat_at__lt=now - SILENT_WORKERS_KEPT)
 
 

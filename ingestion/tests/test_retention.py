@@ -42,6 +42,7 @@ NOTHING = {
     "attempts at tasks": 0,
     "sessions": 0,
     "API tokens": 0,
+    "exports": 0,
     "workers": 0,
     "raw replies": 0,
 }
