@@ -414,6 +414,41 @@ def test_a_tab_that_others_have_filled_is_not_taken_over_without_a_word(
     assert publish(NEW, force=True).is_sent
 
 
+def test_a_tab_that_was_renamed_is_told_and_no_second_one_is_made(old_tab: Workbook, server: SheetsServer) -> None:
+    tab = old_tab.sheet("ShowInfo")
+    assert tab is not None
+    tab.title = "Shows"
+
+    with pytest.raises(ExportProblem, match="the tab ShowInfo is now called “Shows”: rename it to ShowInfo"):
+        Publication(Sheets(BOOK), table(NEW), table(OLD), tab.sheet_id).run()
+
+    assert old_tab.visible_titles() == ["Sheet1", "Shows", "Overview"]
+    assert Publication(Sheets(BOOK), table(NEW), table(OLD), 12345).run().is_sent  # that one was deleted: a new one
+
+
+def test_a_tab_that_is_narrower_than_ours_grows(server: SheetsServer, workbook: Workbook) -> None:
+    workbook.add("ShowInfo", row_count=2, column_count=3)
+
+    publish(NEW)
+
+    assert seen(workbook) == [HEADER, *NEW]
+
+
+def test_other_columns_than_last_time_leave_the_readers_columns_alone(server: SheetsServer, workbook: Workbook) -> None:
+    narrow, wide = ("Show", "TMDbSeriesID"), ("Show", "TMDbSeriesID", "OVERRIDE")
+    tab = workbook.add("ShowInfo columns", [[*narrow, "My notes"], ["A", "1", "about A"]])
+
+    def send(header: tuple[str, ...], rows: list[list[Any]], was: tuple[str, ...], before: list[list[Any]]) -> None:
+        now, then = (table(r, "ShowInfo columns", h) for r, h in ((rows, header), (before, was)))
+        Publication(Sheets(BOOK), now, then, tab.sheet_id).run()
+
+    send(wide, [["A", "1", "Y"]], narrow, [["A", "1"]])
+    assert workbook.values("ShowInfo columns") == [[*wide, "My notes"], ["A", "1", "Y", "about A"]]
+
+    send(narrow, [["A", "1"]], wide, [["A", "1", "Y"]])
+    assert workbook.values("ShowInfo columns") == [[*narrow, "", "My notes"], ["A", "1", "", "about A"]]
+
+
 # --- size
 
 
