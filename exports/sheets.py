@@ -44,7 +44,7 @@ class Pace:
     def wait(self) -> float:
         """Seconds until the next call may be made; 0 takes the turn."""
         now = self.clock()
-        while self.made and now - self.made[0] >= MINUTE:
+        while self.made and now >= self.made[0] + MINUTE:  # not their difference: that rounds otherwise
             self.made.popleft()
         if len(self.made) >= self.most:
             return self.made[0] + MINUTE - now
@@ -135,6 +135,7 @@ class Sheets:
 
     def call(self, act: Callable[[], T], pace: Pace, landed: Callable[[], bool] | None) -> T | Any:
         """Makes a call, again where it failed and that may pass. Raises ExportProblem, Stopped."""
+        doubtful = False  # whether a call that was lost may have been done
         for attempt in range(1, TRIES + 1):
             while (wait := pace.wait()) > 0:
                 self.sleep(wait, f"waiting {wait:.0f} s for the quota of Google Sheets")
@@ -143,6 +144,12 @@ class Sheets:
                 return answered(act)
             except Lost as error:
                 failure = error
+            except ExportProblem:
+                # What is done late, after we have looked for it, is refused when it is asked for again.
+                if doubtful and landed is not None and landed():
+                    return None
+                raise
+            doubtful |= failure.may_be_done
             if failure.may_be_done and landed is not None and landed():
                 return None
             if attempt < TRIES:

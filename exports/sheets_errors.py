@@ -1,21 +1,23 @@
 """What went wrong with a call of Google Sheets: whether it may pass, whether it may be done, and in words."""
 
+import re
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 import gspread
 import requests
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 from urllib3.util import Retry
 
 from exports.sheets_session import TIMEOUT
 from trr_site.google_account import account_email
-from trr_site.logs import mask_secrets
+from trr_site.logs import MASK, mask_secrets
 
 T = TypeVar("T")
 
 RETRY_AFTER_MAX: Final = 120  # seconds
 REASON_MAX: Final = 300  # characters of what Google says that a message repeats
+TOKEN: Final = re.compile(r"ya29\.[\w.-]+")  # what a call is made with for an hour; a proxy's page may show it
 
 
 class ExportProblem(Exception):
@@ -91,11 +93,14 @@ def problem_of(error: gspread.exceptions.APIError) -> Exception:
 
 
 def account_problem(error: GoogleAuthError) -> Exception:
+    if isinstance(error, TransportError):  # its text is that of the connection, and may be long
+        return Lost("Google gave no token: no connection", may_be_done=False)
     said = readable(str(error.args[0]) if error.args else type(error).__name__)
     if getattr(error, "retryable", False):
         return Lost(f"Google gave no token: {said}", may_be_done=False)
     return ExportProblem(
-        f"Google refused the key of {account_email()}: {said}. Is it deleted, or this machine's clock wrong?",
+        f"Google refused the key of {account_email()}: {said.rstrip('.')}. Is it deleted, or this machine's clock "
+        "wrong?",
         refused=True,
     )
 
@@ -108,7 +113,7 @@ def what_google_says(error: gspread.exceptions.APIError) -> str:
 
 def readable(text: str) -> str:
     """One short line without secrets, which an answer may echo."""
-    line = "".join(char if char.isprintable() else " " for char in mask_secrets(text))
+    line = "".join(char if char.isprintable() else " " for char in TOKEN.sub(MASK, mask_secrets(text)))
     return " ".join(line.split())[:REASON_MAX]
 
 

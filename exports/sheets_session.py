@@ -5,8 +5,10 @@ from typing import Any, Final
 
 import requests
 from django.conf import settings
-from google.auth.transport.requests import AuthorizedSession
+from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2.service_account import Credentials
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 
 from trr_site.google_account import GOOGLE, credentials
 
@@ -37,8 +39,24 @@ class Bounded(requests.Session):
         return response
 
 
+class NoNetrc(AuthBase):
+    """Keeps requests from sending what it finds in the user's .netrc, in the place of the token too."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
 class GoogleSession(Bounded, AuthorizedSession):
-    """Sends the service account's token."""
+    """Sends the service account's token, which it gets over a session of its own."""
+
+    def __init__(self, account: Credentials) -> None:
+        self.login = requests.Session()
+        super().__init__(account, auth_request=Request(self.login))  # type: ignore[no-untyped-call]
+        self.auth = self.login.auth = NoNetrc()
+
+    def close(self) -> None:
+        self.login.close()
+        super().close()  # type: ignore[no-untyped-call]
 
 
 class StandInSession(Bounded):
@@ -56,11 +74,7 @@ class StandInSession(Bounded):
 def open_session() -> requests.Session:
     """Raises AccountProblem. No request is made here."""
     account = credentials()
-    session: requests.Session
-    if account is None:
-        session = StandInSession(settings.GOOGLE_SHEETS_API_URL)
-    else:
-        session = GoogleSession(account, refresh_timeout=TIMEOUT[1])  # type: ignore[no-untyped-call]
+    session = StandInSession(settings.GOOGLE_SHEETS_API_URL) if account is None else GoogleSession(account)
     session.mount("https://", HTTPAdapter(max_retries=0))  # `Sheets.call` retries
     session.mount("http://", HTTPAdapter(max_retries=0))
     return session
