@@ -101,6 +101,8 @@ checked: list[Callable[[Show], Mapping[str, datetime]]] = []
 run_names: list[Callable[[Collection[int]], Mapping[int, str]]] = []
 # Jobs by name, each with a query of the ids of its runs.
 jobs: list[Callable[[], Mapping[str, Any]]] = []
+# Parts of the bar above the list of shows: each is told the request and the list.
+list_parts: list[Callable[[HttpRequest, Any], SafeString]] = []
 # Addresses below /admin/catalog/show/, made for the show admin.
 pages: list[Callable[["ModelAdmin[Any]"], list[URLPattern]]] = []
 

@@ -16,7 +16,10 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from catalog.admin import cells_undo  # noqa: F401 - its page belongs to the list
+from catalog.admin import (
+    cells_undo,  # noqa: F401 - its page belongs to the list
+    desk,
+)
 from catalog.admin.columns import GridColumn, all_columns, row_html
 from catalog.admin.filters import FilterField, filter_fields
 from catalog.admin.paginator import BoundedPaginator
@@ -67,6 +70,7 @@ class ShowChangeList(ChangeList):
         self.selectable = "action_checkbox" in self.list_display  # there is something to be done with them
         self.title = "Shows"
         self.may_edit_view = self.view is not None and may_edit(self.user, self.view)
+        self.parts = [part(request, self) for part in desk.list_parts]
 
     # --- what is asked
 

@@ -8,8 +8,12 @@ from django.utils import timezone
 
 from catalog.changes import Author
 from catalog.edits import edit_show
-from catalog.models import Batch, Change, Show
+from catalog.models import Batch, Change, SavedView, Show
 from catalog.trash import delete_show
+from exports.models import ExportedTab, ExportRun, Snapshot
+from exports.snapshots import save_snapshot
+from exports.tables import Table
+from exports.tabs import ShowInfo
 from ingestion.models import Problem, SyncChunk, SyncFailure, SyncRun, Worker
 from trr_site.tests.browser import Browser
 
@@ -25,16 +29,19 @@ LISTS = [
         "auth_user",
         "auth_group",
     ),
-    *("django_q_schedule", "django_q_ormq", "django_q_failure"),
+    *("django_q_schedule", "django_q_ormq", "django_q_failure", "exports_exportrun"),
 ]
 
 
 @pytest.fixture
-def desk(browser: Browser, shows: list[Show], transactional_db: None, admin_user: Any) -> Browser:
+def desk(browser: Browser, shows: list[Show], transactional_db: None, admin_user: Any, settings: Any) -> Browser:
+    settings.GOOGLE_SHEETS_API_URL, settings.SPREADSHEET_ID = "http://127.0.0.1:9", "book"
+    browser.expected.append("400 (Bad Request)")
     author = Author(user=admin_user, reason="checked")
     edit_show(shows[0].pk, {"name": "Below Deck (US)", "tags": ["yacht"]}, author)
     delete_show(Show.objects.create(name="Gone").pk, author)
     runs(shows[0])
+    exports(shows[0], admin_user)
     Show.objects.create(name="Lost at Sea", needs_tmdb_resolution=True)
     Show.objects.create(name="Teen Mom")
     browser.log_in("admin", "password")
@@ -53,6 +60,28 @@ def runs(show: Show) -> None:
     SyncRun.objects.create(**here, kind="sync_shows", status="queued", shared=True)
     Worker.objects.create(id="dead", **here, beat_at=now - timedelta(hours=1), note="it hung")
     Problem.objects.create(key="run:sync_shows", text="sync_shows: run 1 failed")
+
+
+def exports(show: Show, user: Any) -> None:
+    """One with every kind of difference, one that waits, one that goes on, and one that the guard stopped."""
+    label = f"{show.tmdb_id} {show.name}"
+    found = {
+        "added": [label],
+        "removed": [{"row": 3, "label": label, "cells": ["x", 1, ""]}],
+        "changed": [{"row": 2, "label": label, "cells": {"Show": ["a", "b"], "OVERRIDE": ["", "Y"]}}],
+        "by_hand": [{"row": 2, "label": label, "column": "Show", "published": "a", "found": "b"}],
+    }
+    counts = {"rows": 1, "added": 1, "removed": 1, "changed": 1, "by_hand": 1}
+    facts = {"format": "google", "tabs": ["ShowInfo"], "started_by": user, "link": "https://docs.google.com/x"}
+    done = ExportRun.objects.create(**facts, status="succeeded", finished_at=timezone.now())
+    tab = ExportedTab.objects.create(
+        run=done, title="ShowInfo", **counts, difference=found, warnings=["a comma"], is_published=True
+    )
+    save_snapshot(tab, Table("ShowInfo", ShowInfo.header, [], ShowInfo.keys))
+    SavedView.objects.create(slug="ended", name="Ended", owner=user, params={"status": "Ended"})
+    ExportRun.objects.create(**facts, status="queued", view="ended")
+    ExportRun.objects.create(**facts, status="running", started_at=timezone.now(), step="ShowInfo: publishing")
+    ExportRun.objects.create(**facts, status="failed", tripped=True, error="9 of 10 rows would go")
 
 
 def pages(show: Show) -> list[tuple[str, tuple[Any, ...], str]]:
@@ -80,6 +109,14 @@ def pages(show: Show) -> list[tuple[str, tuple[Any, ...], str]]:
         *(("ingestion_syncrun_change", (run.pk,), "") for run in SyncRun.objects.all()),
         ("ingestion_syncrun_cancel", (SyncRun.objects.get(status="running").pk,), ""),
         ("ingestion_syncrun_changelist", (), "?job=gone"),
+        *(("exports_exportrun_change", (run.pk,), "") for run in ExportRun.objects.all()),
+        ("exports_exportrun_changelist", (), "?format__exact=csv"),
+        ("exports_exportrun_ask", (), ""),
+        ("exports_exportrun_ask", (), f"?filter={SavedView.objects.get().slug}"),
+        ("exports_exportrun_ask", (), "?filter=gone"),
+        ("exports_exportrun_download", (), "?format=pdf"),
+        ("exports_exportrun_restore", (Snapshot.objects.get().exported.run_id,), ""),
+        ("exports_exportrun_force", (ExportRun.objects.get(tripped=True).pk,), ""),
         *((f"{model}_changelist", (), "") for model in LISTS),
     ]
 

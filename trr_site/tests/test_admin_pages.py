@@ -24,6 +24,7 @@ from catalog.models import (
     WatchProvider,
 )
 from catalog.trash import comment_on_show, delete_show
+from exports.models import ExportedTab, ExportRun
 from ingestion.models import ResolutionCandidate, SyncFailure, SyncRun, SyncState
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'"
@@ -31,7 +32,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 LISTS = [
     f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
     for model in admin.site._registry
-    if model._meta.app_label in {"catalog", "ingestion", "auth", "django_q"}
+    if model._meta.app_label in {"catalog", "ingestion", "exports", "auth", "django_q"}
 ]
 PAGES = ("catalog_show_review", "catalog_show_trash", "catalog_show_import", "index")
 
@@ -75,6 +76,19 @@ def create_rows(number: int, user: User) -> Show:
     ResolutionCandidate.objects.create(
         show=lost, tmdb_id=number, name=HOSTILE, networks=[HOSTILE], score=0.5, reasons=[HOSTILE], found_at=NOW
     )
+    exported = ExportRun.objects.create(
+        format="google", status="failed", tabs=[HOSTILE], view=HOSTILE, host=HOSTILE, error=HOSTILE, link="javascript:x"
+    )
+    found = {
+        "added": [HOSTILE],
+        "removed": [{"row": 2, "label": HOSTILE, "cells": [HOSTILE]}],
+        "changed": [{"row": 2, "label": HOSTILE, "cells": {HOSTILE: [HOSTILE, HOSTILE]}}],
+        "by_hand": [{"row": 2, "label": HOSTILE, "column": HOSTILE, "published": HOSTILE, "found": HOSTILE}],
+        "header": [HOSTILE],
+    }
+    ExportedTab.objects.create(
+        run=exported, title=HOSTILE, difference=found, warnings=[HOSTILE], error=HOSTILE, link="javascript:x"
+    )
     batch = Batch.objects.create(
         kind="edit", status="done", user=user, reason=HOSTILE, failures=[["", HOSTILE, HOSTILE]]
     )
@@ -111,7 +125,11 @@ def test_html_and_script_are_shown_as_text_on_every_page(desk: Client, admin_use
     ]
     for model in admin.site._registry:
         row = model._default_manager.order_by("pk").first()
-        if model._meta.app_label in {"catalog", "ingestion", "auth"} and model is not Show and row is not None:
+        if (
+            model._meta.app_label in {"catalog", "ingestion", "exports", "auth"}
+            and model is not Show
+            and row is not None
+        ):
             urls.append(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(row.pk,)))
 
     for url in urls:
