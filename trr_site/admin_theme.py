@@ -35,6 +35,12 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Changes", "history", "catalog_change_changelist", "catalog.view_change"),
             ("Bulk edits and imports", "library_add_check", "catalog_batch_changelist", "catalog.view_batch"),
+            (
+                "Rows of the old workbook",
+                "table_rows",
+                "ingestion_workbookrow_changelist",
+                "ingestion.view_workbookrow",
+            ),
             ("Logins and rights", "shield_person", "catalog_accessevent_changelist", "catalog.view_accessevent"),
         ),
     ),
@@ -45,6 +51,10 @@ SIDEBAR: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("States", "fact_check", "ingestion_syncstate_changelist", "ingestion.view_syncstate"),
             ("Problems", "warning", "ingestion_problem_changelist", "ingestion.view_problem"),
         ),
+    ),
+    (
+        "Exports",
+        (("Google Sheets and files", "table_view", "exports_exportrun_changelist", "exports.view_exportrun"),),
     ),
     (
         "Tasks",
