@@ -264,7 +264,7 @@ def _plan_line(
             raise LineError(f"repeats line {earlier}")
     if removed := next((by_id[one] for one in line.ids if one in by_id and by_id[one].deleted_at), None):
         return Outcome(line.number, EXCLUDED, removed.name, removed.pk)
-    show = _show_of(line, by_id)
+    show = show_of(line, by_id)
     if show is None:
         show = _new_show(line)
         plan.created.append(show)
@@ -288,7 +288,7 @@ def _plan_line(
     return Outcome(line.number, kind.value, show.name, show.pk, tuple(fields))
 
 
-def _show_of(line: GoodLine, by_id: dict[str | int, Show]) -> Show | None:
+def show_of(line: GoodLine, by_id: dict[str | int, Show]) -> Show | None:
     """The show that a line speaks of; raises LineError when its ids contradict the catalogue."""
     found = [by_id[line_id] for line_id in line.ids if line_id in by_id]
     if not found:

@@ -36,7 +36,7 @@ ENDED: Mapping[str, str] = {
     Status.INTERRUPTED: "was cut off",
 }
 # A person starts these and sees how they end, and no later run makes up for them.
-BY_HAND = (PICKED, "import_shows")
+BY_HAND = (PICKED, "import_shows", "import_workbook")
 SELECTION = ["show_ids", "tmdb_ids", "imdb_ids", "retry_of"]  # options of a run that says nothing of the job as a whole
 REASONS = 3  # failures of a run that are told
 LONGEST = 200  # characters of one of them
