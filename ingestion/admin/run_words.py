@@ -15,6 +15,7 @@ from ingestion.imports import KIND as IMPORT
 from ingestion.models import SyncChunk, SyncRun
 from ingestion.progress import OPEN, figures_of, time_left
 from ingestion.report import COUNTED
+from ingestion.workbook_catalogue import KIND as MOVING_IN
 
 Status = SyncRun.Status
 
@@ -52,7 +53,7 @@ def who(run: SyncRun) -> str:
         return str(run.started_by.get_username())
     if run.shared:
         return "a schedule"
-    return "a command" if run.kind in (*KINDS, IMPORT) else "a command or a schedule"
+    return "a command" if run.kind in (*KINDS, IMPORT, MOVING_IN) else "a command or a schedule"
 
 
 def progress(run: SyncRun) -> str:
@@ -97,6 +98,7 @@ OPTIONS: Mapping[str, Callable[[Any], str]] = {
     "max_failures": lambda number: f"stopping after {counted(number, 'failure')}",
     "retry_of": lambda run_id: f"what run {run_id} failed at",
     "file": lambda path: f"the file {path}",
+    "workbook": lambda name: f"the workbook {name}",
 }
 USUAL = "all that is due"
 
