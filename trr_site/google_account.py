@@ -69,7 +69,7 @@ def read_key() -> dict[str, Any]:
     if not path:
         raise AccountProblem(f"{VARIABLE} is not set: the path of a service account's key file (JSON)")
     try:
-        key = json.loads(Path(path).read_text(encoding="utf-8"))
+        key = json.loads(Path(path).read_text(encoding="utf-8-sig"))  # some editors put a mark there
     except OSError as error:
         reason = f"the file that {VARIABLE} names can't be read: {error.strerror or type(error).__name__}"
     except ValueError:  # neither JSON nor UTF-8, or a path that is none; the texts quote what they found

@@ -173,7 +173,8 @@ def to_key_file(text: str) -> str:
 
 def to_spreadsheet_id(text: str) -> str:
     """The id, also out of the address that a browser shows."""
-    match = re.fullmatch(r"(?:https://docs\.google\.com/spreadsheets/d/)?([A-Za-z0-9_-]+)(?:/.*)?", text)
+    address = r"https?://docs\.google\.com/spreadsheets/(?:u/[0-9]+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?"
+    match = re.fullmatch(address, text) or re.fullmatch(r"([A-Za-z0-9_-]+)", text)
     if match is None:
         raise ValueError
     return match[1]
