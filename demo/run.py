@@ -1,4 +1,4 @@
-"""`make demo`: a catalogue of real shows, imported and synced over HTTP, with web and worker running."""
+"""`make demo`: a catalogue of real shows, imported, synced and exported over HTTP, with web and worker running."""
 
 import argparse
 import contextlib
@@ -20,6 +20,7 @@ from urllib.parse import quote
 from urllib.request import ProxyHandler, build_opener
 
 from demo.children import Child, Stopped, end, pause, run, stop_on_signals
+from demo.sheets import SheetsServer, demo_workbook, start_sheets
 from demo.upstream import Upstream, start_upstream
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +28,7 @@ DATA = ROOT / "demo" / ".data"
 CSV = Path("demo") / "shows.csv"  # as an operator would type it, from the root
 MANAGE = (sys.executable, "manage.py")
 LATENCY = 0.05  # seconds, so that the progress bar has something to show
+BOOK = "demo"  # the id of the stand-in's workbook
 PATIENCE = 40.0  # seconds until the web must answer
 
 # Settings that a developer may have in the environment and that must not reach the demo.
@@ -54,6 +56,7 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="stop as soon as the web has answered")
     parser.add_argument("--port", type=int, default=8000, help="of the site; the next free one where it is taken")
     parser.add_argument("--upstream-port", type=int, default=8089, help="of the stand-in for TMDb")
+    parser.add_argument("--sheets-port", type=int, default=8090, help="of the stand-in for Google Sheets")
     options = parser.parse_args()
     stop_on_signals()
     try:
@@ -75,14 +78,19 @@ def demo(stack: contextlib.ExitStack, options: argparse.Namespace) -> None:
     stack.callback(upstream.close)
     where = on_port(options.upstream_port, upstream.port)
     say(f"Upstream: a stand-in for TMDb with {len(upstream.shows)} shows{where}")
+    sheets = start_sheets(options.sheets_port, workbooks={BOOK: demo_workbook()}, latency=LATENCY)
+    stack.callback(sheets.close)
+    say(f"Google Sheets: a stand-in with the old workbook{on_port(options.sheets_port, sheets.port)}")
     port = free_port(options.port)
-    settings = own_settings(folder, upstream)
+    settings = own_settings(folder, upstream, sheets)
     env = environment(os.environ, settings)
     manage = write_manage(folder, settings)
 
     step("Migrate", [*MANAGE, "migrate", "-v0"], env)
     step("Import", [*MANAGE, "import_shows", str(CSV)], env)
     step("Sync", [*MANAGE, "sync_shows"], env)
+    step("Move in", [*MANAGE, "import_workbook", "google", "--write"], env)
+    step("Export", [*MANAGE, "export_sheets", "--force"], env)
     logins = create_logins(env)
 
     web = (sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "trr_site.asgi:application")
@@ -93,7 +101,7 @@ def demo(stack: contextlib.ExitStack, options: argparse.Namespace) -> None:
     say(f"Start web and worker{on_port(options.port, port)}; logs are in {folder.relative_to(ROOT)}")
     site = f"http://127.0.0.1:{port}"
     await_web(site, children)
-    say(closing_words(site, upstream, logins, manage))
+    say(closing_words(site, upstream, sheets, logins, manage))
     if options.once:
         check(children)
         return
@@ -144,7 +152,7 @@ def environment(outer: Mapping[str, str], settings: Mapping[str, str]) -> dict[s
     }
 
 
-def own_settings(folder: Path, upstream: Upstream) -> dict[str, str]:
+def own_settings(folder: Path, upstream: Upstream, sheets: SheetsServer) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "trr_site.settings",
         "ENV_FILE": "",  # the developer's .env is not the demo's
@@ -157,6 +165,8 @@ def own_settings(folder: Path, upstream: Upstream) -> dict[str, str]:
         "TMDB_API_URL": upstream.api_url,
         "TMDB_IMAGE_URL": upstream.image_url,
         "TMDB_API_KEY": upstream.key,
+        "GOOGLE_SHEETS_API_URL": sheets.url,
+        "SPREADSHEET_ID": BOOK,
     }
 
 
@@ -233,7 +243,7 @@ def watch(children: Sequence[Child]) -> NoReturn:
         pause(0.2)
 
 
-def closing_words(site: str, upstream: Upstream, logins: Mapping[str, str], manage: str) -> str:
+def closing_words(site: str, upstream: Upstream, sheets: SheetsServer, logins: Mapping[str, str], manage: str) -> str:
     passwords = "\n".join(f"            {name:9} password {password}" for name, password in logins.items())
     return f"""
 Site        {site}/
@@ -241,10 +251,12 @@ API         {site}/api/v1/docs
 Admin       {site}/admin/
 {passwords}
 Upstream    {upstream.url}/_demo
+Workbook    {sheets.url}/spreadsheets/d/{BOOK}/edit
 
 To try, in a second terminal:
   In admin, as editor: The Real Housewives of New Jersey came with the IMDb id of Top Gear and waits for
   you. Its own IMDb id is tt1411598.
+  Change a show, and press Export to Google Sheets above the list of shows: the workbook follows.
   Sync again, and everything is unchanged:
     {manage} sync_shows --force
   Let the upstream fail a few times, then sync again and see it recover:
