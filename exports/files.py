@@ -3,20 +3,22 @@
 import os
 import tempfile
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from django.utils import timezone
 from django.utils.text import slugify
 
 from catalog.csv_file import csv_of
 from catalog.file_formats import read_sheet
-from catalog.sheet import FileProblem
-from catalog.xlsx_file import xlsx_of
+from catalog.sheet import FileProblem, Sheet, Unreadable, sheet_of
+from catalog.xlsx_file import Book, xlsx_of
 from exports.models import ExportRun
 from exports.tables import Cell, Row, Table, row_of, text
 
 BOOK: Final = "Realitease2025Data"  # what the workbook has always been called
+LONGEST_TITLE: Final = 31  # characters of a sheet's: Excel opens no file with a longer one
 CSV, XLSX = ExportRun.Format.CSV, ExportRun.Format.XLSX
 TYPES: Final = {
     CSV: "text/csv; charset=utf-8",
@@ -30,9 +32,13 @@ def file_of(tables: Sequence[Table], format: str, *, legacy: bool = False) -> by
     Raises FileProblem for a text that the format can't hold.
     """
     if format == XLSX:
-        return xlsx_of([(table.title, table.header, table.rows) for table in tables], safe=not legacy)
+        return xlsx_of([(sheet_title(table), table.header, table.rows) for table in tables], safe=not legacy)
     (table,) = tables
     return csv_of([table.header, *table.rows], safe=not legacy)
+
+
+def sheet_title(table: Table) -> str:
+    return table.title[:LONGEST_TITLE]
 
 
 def file_name(tables: Sequence[Table], format: str) -> str:
@@ -77,7 +83,7 @@ def umask() -> int:
 
 
 def rows_there(path: Path, table: Table) -> tuple[list[str], list[Row]]:
-    """Header and rows of the file that an export would replace, as its cells are; none where there is no such file.
+    """Header and rows of what an export would replace, as its cells are; none where there is no such file or sheet.
 
     Raises FileProblem for a file that can't be read.
     """
@@ -87,8 +93,23 @@ def rows_there(path: Path, table: Table) -> tuple[list[str], list[Row]]:
         return [], []
     except OSError as error:
         raise FileProblem(f"{path} can't be read: {error.strerror}") from None
-    sheet = read_sheet(data)
-    return sheet.header, [as_written(row_of(row.cells, table.width), table) for row in sheet.rows]
+    sheet = sheet_there(data, table)
+    cells = (row_of([cell_there(cell) for cell in row.cells], table.width) for row in sheet.rows)
+    return sheet.header, [as_written(row, table) for row in cells]
+
+
+def sheet_there(data: bytes, table: Table) -> Sheet:
+    if not data.startswith(b"PK\x03\x04"):
+        return read_sheet(data)
+    book, title = Book(data), sheet_title(table)
+    return sheet_of(book.rows(title), pad=True) if title in book.sheets else Sheet([], iter(()))
+
+
+def cell_there(cell: Any) -> Any:
+    """What somebody's Excel made of a text: a date is told as we write it, a formula or an error as its text."""
+    if isinstance(cell, Unreadable):
+        return cell.text
+    return cell.isoformat() if isinstance(cell, date) else cell
 
 
 def as_written(row: Row, table: Table) -> Row:
