@@ -26,7 +26,9 @@ NO_XLSX: Final = (
 
 def read_workbook(path: Path) -> Workbook:
     """All our tabs of an XLSX, or of the CSVs in a folder. Raises FileProblem, which names the tab or the file."""
-    return read_folder(path) if path.is_dir() else read_xlsx(path.name, bytes_of(path))
+    with readable():
+        is_folder = path.is_dir()
+    return read_folder(path) if is_folder else read_xlsx(path.name, bytes_of(path))
 
 
 def read_xlsx(name: str, data: bytes) -> Workbook:
@@ -44,10 +46,8 @@ def read_xlsx(name: str, data: bytes) -> Workbook:
 
 
 def read_folder(path: Path) -> Workbook:
-    try:
+    with readable():
         files = {file.name: file for file in sorted(path.iterdir()) if file.suffix.lower() == ".csv"}
-    except OSError as error:
-        raise FileProblem(f"The folder can't be read: {error.strerror}.") from error
     ours = by_tab({name: tab_called(title_of(name)) for name in files})
     tabs: dict[str, Tab] = {}
     for tab, name in ours.items():
@@ -79,14 +79,20 @@ def by_tab(names: dict[str, str | None]) -> dict[str, str]:
 
 
 def bytes_of(path: Path) -> bytes:
-    try:
+    with readable():
         if not path.is_file():
             raise FileProblem("It is neither a file nor a folder." if path.exists() else "There is no such file.")
         if path.stat().st_size > MOST_BYTES:
             raise FileProblem(f"It has more than {MOST_BYTES // 2**20} MB.")
         return path.read_bytes()
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise FileProblem(f"It can't be read: {error.strerror}.") from error
+        raise FileProblem(f"It can't be read: {error.strerror or type(error).__name__}.") from error
 
 
 @contextmanager

@@ -203,6 +203,13 @@ def test_json_is_one_object_on_stdout(old):
     }
 
 
+def test_a_long_import_says_from_time_to_time_how_far_it_is(good, monkeypatch):
+    monkeypatch.setattr(f"{COMMAND}.LINE_EVERY", 0)
+
+    assert run(good).out.splitlines()[:2] == ["ShowInfo: at row 2", "ShowInfo: at row 3"]
+    assert "at row" not in run(good, "--json").out
+
+
 # --- what is refused
 
 
@@ -212,9 +219,22 @@ def test_write_and_dry_run_exclude_each_other(good):
     assert (done.code, done.err) == (2, "CommandError: --write and --dry-run exclude each other\n")
 
 
-def test_a_source_that_is_not_there_is_exit_2():
-    assert run("nothing.xlsx").err == "CommandError: nothing.xlsx: There is no such file.\n"
-    assert run("nothing.xlsx").code == 2
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("nothing.xlsx", "There is no such file."),
+        ("", "It has no tab ShowInfo"),  # the folder where it is called
+        ("a\0b", "There is no such file."),
+        ("y" * 300, "It can't be read: File name too long."),
+    ],
+)
+def test_a_source_that_can_not_be_read_is_exit_2(source, reason, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    done = run(source)
+
+    assert done.code == 2
+    assert done.err.startswith(f"CommandError: {source}: {reason}")
 
 
 def test_a_list_of_shows_is_no_workbook(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from catalog.alarms import problems_told
 from catalog.sheet import FileProblem
 from ingestion.models import SyncRun
+from ingestion.report import LINE_EVERY
 from ingestion.runs import AlreadyRunning, RunLost
 from ingestion.sources.google_workbook import fetch_workbook, workbook_id
 from ingestion.sources.http import Stopped, UpstreamError
@@ -73,7 +75,13 @@ class Command(BaseCommand):
     def import_it(
         self, workbook: Workbook, listing: Listing, interrupt: threading.Event, options: dict[str, Any]
     ) -> Report:
+        said = time.monotonic()
+
         def tell(tab: str, outcome: Outcome) -> None:
+            nonlocal said
+            if not options["json"] and time.monotonic() - said >= LINE_EVERY:
+                said = time.monotonic()
+                self.stdout.write(f"{tab}: at row {outcome.number:,}")
             if outcome.kind == DOUBTFUL:
                 self.stderr.write(f"{tab} row {outcome.number}: {outcome.reason}")
             listing.add(tab, outcome)
@@ -98,7 +106,7 @@ def google_id(source: str) -> str | None:
     """The id of a workbook in Google Sheets; None where a file or a folder is meant."""
     if source == GOOGLE:
         problems, named = google_problems(), str(settings.SPREADSHEET_ID)
-    elif Path(source).exists() or (found := workbook_id(source)) is None:
+    elif (found := workbook_id(source)) is None or Path(source).exists():
         return None
     else:
         problems, named = google_problems(workbook=False), found
