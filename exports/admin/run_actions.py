@@ -15,11 +15,12 @@ from catalog.admin.author import refuse_without, user_of
 from catalog.admin.text import counted
 from catalog.show_filters import VIEW as SAVED_VIEW
 from exports.admin.buttons import PUBLISH, VIEW, what_is_missing
-from exports.admin.run_page import has_snapshot, is_newest, number_in, run_of
-from exports.admin.run_words import OPEN, run_url, told, what
+from exports.admin.run_page import has_snapshot, is_newest, number_in, run_of, tab_contexts
+from exports.admin.run_words import OPEN, run_url, titles_of, told, what
 from exports.models import ExportedTab, ExportRun
 from exports.options import Options, check, options_of
 from exports.runs import queue_export
+from exports.snapshots import last_published
 
 MOST_ASKED = 200  # exports; a page of the list has fewer
 LIST = "admin:exports_exportrun_changelist"
@@ -91,7 +92,13 @@ def force(model_admin: "ModelAdmin[Any]", request: HttpRequest, run_id: int) -> 
         return redirect(run_url(run_id))
     if request.method == "POST":
         return queued(request, replace(options_of(run), force=True), run_url(run_id))
-    about = {"title": f"Publish export {run_id} anyway?", "action": "Publish anyway", "what": what(run)}
+    about = {
+        "title": f"Publish export {run_id} anyway?",
+        "action": "Publish anyway",
+        "what": what(run),
+        "is_kept": all(last_published(title).table is not None for title in titles_of(run)),
+        "tabs": tab_contexts(run, run.exported.order_by("pk")),
+    }
     return asked(model_admin, request, run, "exports/run_force.html", about)
 
 

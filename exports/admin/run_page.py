@@ -1,6 +1,6 @@
 """The page of an export: how it goes, what it changed for readers, what it undid, and what can be done about it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django.http import HttpRequest
@@ -33,7 +33,6 @@ def run_of(text: str) -> ExportRun | None:
 def page_context(request: HttpRequest, run: ExportRun, *, may_publish: bool) -> dict[str, Any]:
     now = timezone.now()
     exported = list(run.exported.order_by("pk"))
-    shows = shows_of(row["label"] for tab in exported for row in some(tab.difference, "by_hand"))
     acts = may_publish and run.status not in words.OPEN and request.user.has_perm(PUBLISH)
     return {
         "run": run,
@@ -49,7 +48,7 @@ def page_context(request: HttpRequest, run: ExportRun, *, may_publish: bool) -> 
         "bytes": words.size(run),
         "sheet": words.sheet_link(run, exported, "Open the sheet"),
         "restores": list(run.restores.order_by("pk")),
-        "tabs": [tab_context(tab, run, shows) for tab in exported],
+        "tabs": tab_contexts(run, exported),
         "may_restore": acts and has_snapshot(run),
         "may_force": acts and run.tripped and is_newest(run),
     }
@@ -67,6 +66,13 @@ def is_newest(run: ExportRun) -> bool:
 def some(difference: Mapping[str, Any], kind: str) -> list[Any]:
     """The rows of one kind that the page lists."""
     return list(difference.get(kind) or ())[:MOST_LISTED]
+
+
+def tab_contexts(run: ExportRun, exported: Iterable[ExportedTab]) -> list[dict[str, Any]]:
+    """What `exports/tab.html` needs of each tab."""
+    tabs = list(exported)
+    shows = shows_of(row["label"] for tab in tabs for row in some(tab.difference, "by_hand"))
+    return [tab_context(tab, run, shows) for tab in tabs]
 
 
 def tab_context(tab: ExportedTab, run: ExportRun, shows: Mapping[str, Any]) -> dict[str, Any]:

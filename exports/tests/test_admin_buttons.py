@@ -24,7 +24,7 @@ from .admin_pages import (
 )
 from .conftest import BOOK, HEADER, a_show, cells
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 BUTTON = "Export to Google Sheets"
 PLACES = (SHOWS, "/admin/", EXPORTS)

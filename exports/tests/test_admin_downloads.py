@@ -16,7 +16,7 @@ from exports.models import ExportRun
 from .admin_pages import EVIL, EXPORTS, asked, html_of, page_of, waiting, work_off
 from .conftest import HEADER, a_show, cells
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DOWNLOAD = f"{EXPORTS}download/"
 

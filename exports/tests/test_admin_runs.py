@@ -28,7 +28,7 @@ from .admin_pages import (
     waiting,
     work_off,
 )
-from .conftest import a_show, cells
+from .conftest import HEADER, a_show, cells
 
 pytestmark = pytest.mark.django_db
 
@@ -356,7 +356,9 @@ def test_what_the_guard_stopped_is_published_anyway_once_that_is_confirmed(
     html = page_of(desk, tripped)
     assert "Guard tripped" in html
     assert f'href="{EXPORTS}{tripped.pk}/force/">Publish anyway…</a>' in html
-    assert "9 of 10 rows would go, more than 30%" in html_of(desk.get(f"{EXPORTS}{tripped.pk}/force/"))
+    question = html_of(desk.get(f"{EXPORTS}{tripped.pk}/force/"))
+    assert "9 of 10 rows would go, more than 30%" in question
+    assert "What was published last is kept, and can be published again." in question
     assert len(workbook.values("ShowInfo")) == 11
 
     asked(desk, f"{tripped.pk}/force/")
@@ -365,6 +367,32 @@ def test_what_the_guard_stopped_is_published_anyway_once_that_is_confirmed(
     assert forced.status == "succeeded"
     assert workbook.values("ShowInfo")[1:] == [cells(1)[:7]]
     assert "switched off" in page_of(desk, forced)
+
+
+def test_who_forces_a_first_export_is_told_that_nothing_is_kept(
+    desk: Client, server: SheetsServer, workbook: Workbook
+) -> None:
+    workbook.add("ShowInfo", [HEADER, cells(7)])
+    a_show(1)
+    asked(desk, "export/")
+    run = work_off(waiting())
+    assert run.tripped
+
+    question = html_of(desk.get(f"{EXPORTS}{run.pk}/force/"))
+
+    assert "ShowInfo was never published from here" in question
+    assert "so it is not kept" in question
+
+
+def test_what_would_go_is_listed_where_it_is_asked_for(desk: Client, server: SheetsServer) -> None:
+    run = make_run("failed", tripped=True, error="9 of 10 rows would go")
+    found = difference(removed=[{"row": 2, "label": "5 Gone soon", "cells": ["Gone soon"]}])
+    add_tab(run, is_published=False, error="9 of 10 rows would go", removed=9, difference=found)
+
+    for html in (page_of(desk, run), html_of(desk.get(f"{EXPORTS}{run.pk}/force/"))):
+        assert ">Would be removed</h3>" in html
+        assert "5 Gone soon" in html
+        assert "and 8 more" in html
 
 
 def test_an_export_that_another_one_followed_is_forced_no_more(desk: Client, tripped: ExportRun) -> None:
