@@ -113,9 +113,9 @@ class Export:
             if not self.report.error and not self.report.failures:
                 status = Status.SUCCEEDED
         except (Stopped, KeyboardInterrupt):
-            self.report.error = STOPPED
+            self.report.break_off(STOPPED)
         except RunLost as error:
-            self.report.error = f"{error}; this one ends"
+            self.report.break_off(f"{error}; this one ends")
         except Exception as error:
             self.report.error = f"it failed ({type(error).__name__}); the log says why"
             raise

@@ -58,6 +58,12 @@ class Report:
     def failures(self) -> list[TabReport]:
         return [tab for tab in self.tabs if tab.error]
 
+    def break_off(self, reason: str) -> None:
+        """The run ends before its end, and so does the tab at which it was: of that nothing is known."""
+        self.error = reason
+        for tab in self.tabs[-1:]:
+            tab.error = tab.error or reason
+
     @property
     def exit_code(self) -> int:
         if self.refused and not any(not tab.error for tab in self.tabs):
