@@ -29,6 +29,7 @@ from catalog.models.links import Source
 from catalog.search import name_key
 from ingestion.imports import EXCLUDED, LineError, show_of
 from ingestion.links import LinkWrites
+from ingestion.shows_csv import shown
 from ingestion.workbook_catalogue import AIR_DATE, Catalogue
 from ingestion.workbook_shows import LISTED, NETWORK, TOTALS, SheetShow
 
@@ -231,7 +232,7 @@ def network_of(row: SheetShow, catalogue: Catalogue, edit: Edit) -> int | None:
     if row.network and len(ids) != 1:
         count = f"{len(ids)} networks are" if ids else "no network is yet"
         advice = "choose in admin" if ids else "sync, then import again"
-        edit.notes.append(f"{NETWORK} {row.network!r}: {count} known by that name; {advice}")
+        edit.notes.append(f"{NETWORK} {shown(row.network)}: {count} known by that name; {advice}")
     return next(iter(ids)) if len(ids) == 1 else None
 
 
@@ -276,7 +277,11 @@ def put_first(
 
 
 def kept(heading: str, said: object, ours: object) -> str:
-    return f"{heading} {said!r}: kept, the catalogue says {repr(ours) if ours not in (None, '') else 'nothing'}"
+    return f"{heading} {quoted(said)}: kept, the catalogue says {'nothing' if ours in (None, '') else quoted(ours)}"
+
+
+def quoted(value: object) -> str:
+    return shown(value) if isinstance(value, str) else str(value)
 
 
 def spaced(name: str) -> str:

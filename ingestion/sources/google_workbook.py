@@ -28,7 +28,7 @@ MOST_BYTES: Final = 200 * 2**20  # of a reply
 TRIES: Final = 8  # the quota is one of a minute: the waits between them add up to a little more
 FIELDS: Final = "properties.title,sheets(properties(title,sheetType),merges)"
 ADDRESS: Final = re.compile(r"https?://docs\.google\.com/spreadsheets/(?:u/[0-9]+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?")
-AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,}")  # Google's have 44 characters
+AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,100}")  # Google's have 44 characters
 
 
 class ServiceAccountAuth(AuthBase):

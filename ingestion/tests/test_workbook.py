@@ -485,6 +485,14 @@ def test_a_network_that_nobody_knows_is_a_note_and_the_rest_is_taken():
     assert (show.override, linked(show), report.status) == ("Y", [], "succeeded")
 
 
+def test_a_long_text_is_told_in_short():
+    known()
+
+    _, outcomes = move_in(show_row(name="Survivor", tmdb_id=14658, network="B" * 50_000))
+
+    assert len(notes(outcomes)[0]) < 200
+
+
 def test_two_networks_of_a_name_are_for_an_editor_to_choose_from(bravo):
     Network.objects.create(pk=75, name="BRAVO")
     show = known()

@@ -213,7 +213,7 @@ def test_a_tab_that_can_not_be_replaced_stays_as_it_was(run, monkeypatch):
     assert kept() == [(2, {"Name": "A"}), (3, {"Name": "B"})]
 
 
-def test_ten_thousand_rows_are_written_in_few_statements(run, django_assert_max_num_queries):
+def test_many_rows_are_written_in_few_statements(run, django_assert_max_num_queries):
     rows = [KeptRow(number, {"Name": f"Person {number}"}) for number in range(2, 2_002)]
 
     with django_assert_max_num_queries(20):
