@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.sync import ROOT, Row, database
 
 LIST_QUERIES, LIST_MS = 12, 300
-PAGE_QUERIES, PAGE_MS = 20, 300
+PAGE_QUERIES, PAGE_MS = 22, 300
 LISTS = ("list", "history", "inbox")
 
 

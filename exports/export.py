@@ -66,7 +66,14 @@ def export_run(run: ExportRun) -> Report:
     except ImproperlyConfigured as error:
         finish(run, Status.FAILED, error=str(error))
         return Report(format=options.format, run_id=run.pk, error=str(error), refused=True)
+    except Exception as error:
+        finish(run, Status.FAILED, error=failed_words(error))
+        raise
     return Export(run, options, tables, None, False, Reporter(), threading.Event()).run_to_end()
+
+
+def failed_words(error: Exception) -> str:
+    return f"it failed ({type(error).__name__}); the log says why"
 
 
 def wanted_tables(options: Options) -> list[tuple[Table, list[str]]]:
@@ -117,7 +124,7 @@ class Export:
         except RunLost as error:
             self.report.break_off(f"{error}; this one ends")
         except Exception as error:
-            self.report.error = f"it failed ({type(error).__name__}); the log says why"
+            self.report.error = failed_words(error)
             raise
         finally:
             self.report.seconds = time.monotonic() - started
@@ -137,7 +144,8 @@ class Export:
                     published = self.publish(sheets, table)
                 except ExportProblem as error:
                     tab.error = str(error)
-                    self.report.tripped |= isinstance(error, GuardTripped)
+                    if isinstance(error, GuardTripped):
+                        self.report.tripped, tab.difference = True, error.difference
                     self.save_tab(tab)
                     if error.refused:
                         self.report.refused = True
@@ -224,6 +232,10 @@ class Export:
         if self.run is None:
             return
         with transaction.atomic():
+            before = self.run.exported.filter(title=tab.title)  # by a process of this run that was killed
+            if not tab.is_sent and before.filter(is_published=True).exists():
+                return
+            before.delete()
             exported = ExportedTab.objects.create(
                 run=self.run,
                 title=tab.title,

@@ -16,8 +16,15 @@ LONGEST_CELL: Final = 50_000  # characters: https://support.google.com/drive/ans
 FEWEST: Final = 3  # rows that may always go: of a small tab they are a large share
 
 
+PUBLISH_ANYWAY: Final = "publish it with --force, or in admin with “Publish anyway”"
+
+
 class GuardTripped(ExportProblem):
     """Too much would go: more likely the catalogue is wrong, or it is the wrong one."""
+
+    def __init__(self, reason: str, difference: Difference) -> None:
+        super().__init__(reason)
+        self.difference = difference
 
 
 @dataclass(slots=True)
@@ -115,8 +122,8 @@ def refuse_loss(difference: Difference, found: Found, table: Table, published: T
     if published is None and (text := first_loss(difference)):
         raise GuardTripped(
             f"{table.title} was never published from here, and has what the catalogue has not: {text}. Nothing was "
-            "published. Take it in first (import_workbook google), look at the difference (--dry-run), and publish it "
-            "with --force"
+            f"published. Take it in first (import_workbook google); if the difference is right then, {PUBLISH_ANYWAY}",
+            difference,
         )
     there = sum(not is_blank(row) for row in found.rows)
     limit = max(FEWEST, settings.EXPORT_GUARD_SHARE * there)
@@ -130,7 +137,8 @@ def refuse_loss(difference: Difference, found: Found, table: Table, published: T
     if lost:
         raise GuardTripped(
             f"{table.title}: {lost}, more than {settings.EXPORT_GUARD_SHARE:.0%}. Nothing was published. Look at the "
-            "difference (--dry-run); if it is right, publish it with --force"
+            f"difference (--dry-run); if it is right, {PUBLISH_ANYWAY}",
+            difference,
         )
 
 

@@ -23,6 +23,7 @@ class ExportRun(models.Model):
 
     format = models.CharField(choices=Format)
     status = models.CharField(choices=Status, default=Status.RUNNING)
+    workbook = models.CharField(blank=True, default="", help_text="Google's id of the workbook.")
     tabs = models.JSONField(default=list, help_text="Titles of the tabs that were asked for, in order.")
     view = models.CharField(blank=True, default="", help_text="The saved view whose shows alone are exported.")
     columns = models.JSONField(default=list, blank=True, help_text="The chosen ones; empty: all.")
@@ -47,6 +48,7 @@ class ExportRun(models.Model):
     link = models.CharField(blank=True, default="", help_text="Of the workbook.")
 
     class Meta:
+        verbose_name = "export"
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(
@@ -82,9 +84,7 @@ class ExportedTab(models.Model):
     error = models.CharField(blank=True, default="", help_text="Why this tab was not published.")
     is_published = models.BooleanField(default=False, help_text="False: nothing had changed, so nothing was sent.")
     link = models.CharField(blank=True, default="")
-    sheet_id = models.BigIntegerField(
-        null=True, blank=True, help_text="Google's number of the tab, as in its link."
-    )
+    sheet_id = models.BigIntegerField(null=True, blank=True, help_text="Google's number of the tab, as in its link.")
 
     class Meta:
         ordering = ("run_id", "id")
@@ -98,13 +98,12 @@ class Snapshot(models.Model):
     """The rows that a tab was published with. Apart from ExportedTab: lists of runs must not read them."""
 
     exported = models.OneToOneField(ExportedTab, on_delete=models.CASCADE, primary_key=True, related_name="snapshot")
-    workbook = models.CharField(help_text="Google's id of the workbook.")
     title = models.CharField()
     data = models.BinaryField(help_text="JSON {header: [...], rows: [[...], ...]}, packed with gzip.")
 
     class Meta:
         ordering = ("-exported_id",)
-        indexes = (models.Index(fields=("workbook", "title", "-exported"), name="snapshots_of_a_tab"),)
+        indexes = (models.Index(fields=("title", "-exported"), name="snapshots_of_a_tab"),)
 
     def __str__(self) -> str:
         return f"{self.title} as of {self.exported_id}"

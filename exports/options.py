@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from exports.models import ExportRun
@@ -31,6 +32,7 @@ class Options:
         """The columns of ExportRun that hold this."""
         return {
             "format": self.format,
+            "workbook": settings.SPREADSHEET_ID if self.format == Format.GOOGLE else "",
             "tabs": list(self.tabs),
             "view": self.view,
             "columns": list(self.columns),

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from exports.models import ExportRun
+from exports.runs import STALE_AFTER
 
 ENDED: Final[dict[str, str]] = {
     ExportRun.Status.FAILED: "failed",
@@ -21,15 +22,22 @@ def find_problems(now: datetime) -> dict[str, str]:
     """Each problem by its key, in words."""
     if not settings.SPREADSHEET_ID:
         return {}
-    ended = ExportRun.objects.filter(format=ExportRun.Format.GOOGLE, finished_at__isnull=False)
+    here = {"format": ExportRun.Format.GOOGLE, "workbook": settings.SPREADSHEET_ID}
+    ended = ExportRun.objects.filter(**here, finished_at__isnull=False)
     last = ended.order_by("-finished_at").first()
-    if last is None:
-        return {}
+    running = ExportRun.objects.filter(**here, status=ExportRun.Status.RUNNING)
+    silent = running.filter(heartbeat_at__lt=now - STALE_AFTER).first()
     found = {}
-    if last.status in ENDED:
+    if silent is not None:
+        found["run:export_sheets"] = (
+            f"Export {silent.pk} to Google Sheets gives no sign of life since {silent.heartbeat_at:%Y-%m-%d %H:%M} "
+            f"UTC. The next export closes it. {page_of(silent)}"
+        )
+    elif last is not None and last.status in ENDED:
         reason = " ".join(last.error.split()) or "nobody knows why"
         found["run:export_sheets"] = f"Export {last.pk} to Google Sheets {ENDED[last.status]}: {reason} {page_of(last)}"
-    good = ended.filter(status=ExportRun.Status.SUCCEEDED, view="", restore_of=None).order_by("-finished_at").first()
+    whole = ended.filter(status=ExportRun.Status.SUCCEEDED, view="", columns=[], restore_of=None)
+    good = whole.order_by("-finished_at").first()
     since = good.finished_at if good else None
     if since is not None and now - since > settings.ALERT_EXPORT_AGE:
         found["stale:google_sheets"] = (

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_q.tasks import async_task
 
 from exports.models import ExportRun
-from exports.options import Options
+from exports.options import Options, options_of
 from trr_site.processes import is_gone
 from trr_site.version import code_version
 
@@ -92,27 +92,28 @@ def begun() -> dict[str, Any]:
 
 
 def queue_export(options: Options, user: User | None = None) -> ExportRun:
-    """The run that waits for a worker, once this is committed: a new one, or the one that waits already.
+    """The run that waits for a worker, once this is committed: a new one, or the one of the same that waits already.
 
-    One that waits takes over what is asked for now: whoever presses later knows more.
+    Raises AlreadyRunning where another one waits: it is not dropped for this.
     """
     with transaction.atomic():
         try:
             with transaction.atomic():
                 run = ExportRun.objects.create(**options.row(), started_by=user, status=Status.QUEUED)
         except IntegrityError:
-            waiting = ExportRun.objects.filter(format=options.format, status=Status.QUEUED)
-            waiting.update(**options.row(), started_by=user)
-            first = waiting.first()
-            if first is None:  # a worker has just taken it
+            waiting = ExportRun.objects.filter(format=options.format, status=Status.QUEUED).first()
+            if waiting is None:  # a worker has just taken it
                 return queue_export(options, user)
-            run = first
-        transaction.on_commit(lambda: ring(run.pk))
+            if options_of(waiting) != options:
+                raise AlreadyRunning(describe(waiting)) from None
+            run = waiting
+        ring(run.pk)
     return run
 
 
 def ring(run_id: int) -> None:
-    async_task(TASK, run_id, group="exports")
+    """Tells a worker, once this is committed. A queue that is out of reach costs nobody the work that is done."""
+    transaction.on_commit(lambda: async_task(TASK, run_id, group="exports"), robust=True)
 
 
 def update(run: ExportRun, **values: Any) -> None:
@@ -157,6 +158,8 @@ def close_if_dead(run: ExportRun) -> bool:
 
 def describe(run: ExportRun) -> str:
     who = f" by {run.started_by}" if run.started_by else ""
+    if run.status == Status.QUEUED:
+        return f"another export waits for a worker: export {run.pk}{who}, since {run.asked_at:%Y-%m-%d %H:%M:%S} UTC"
     since = f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC" if run.started_at else "just now"
     return f"another export is going on: export {run.pk}, process {run.pid} on {run.host}{who}, since {since}"
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from django.conf import settings
 from django.db.models import Count, Max, Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,7 +24,7 @@ def google(request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm(VIEW):
         return {}
     now = timezone.now()
-    exports = ExportRun.objects.filter(format=ExportRun.Format.GOOGLE)
+    exports = ExportRun.objects.filter(format=ExportRun.Format.GOOGLE, workbook=settings.SPREADSHEET_ID)
     runs = list(exports.select_related("started_by")[:RUNS_LOOKED_AT])
     rows = tab_rows(runs, newest_tabs() if runs else [], now)
     return {
@@ -37,7 +38,8 @@ def google(request: HttpRequest) -> dict[str, Any]:
 
 def newest_tabs() -> list[ExportedTab]:
     """Of each tab the last time that it was published, and the last one that it was found to be right; newest first."""
-    good = ExportedTab.objects.filter(run__format=ExportRun.Format.GOOGLE, error="").order_by()
+    here = {"run__format": ExportRun.Format.GOOGLE, "run__workbook": settings.SPREADSHEET_ID}
+    good = ExportedTab.objects.filter(**here, error="").order_by()
     newest = good.values("title", "is_published").annotate(newest=Max("pk")).values("newest")
     tabs = ExportedTab.objects.filter(pk__in=newest).defer("difference", "warnings").order_by("-pk")
     return list(tabs.select_related("run__started_by", "run__restore_of"))

@@ -19,7 +19,7 @@ from exports.admin.run_page import has_snapshot, is_newest, number_in, run_of, t
 from exports.admin.run_words import OPEN, run_url, titles_of, told, what
 from exports.models import ExportedTab, ExportRun
 from exports.options import Options, check, options_of
-from exports.runs import queue_export
+from exports.runs import AlreadyRunning, queue_export
 from exports.snapshots import last_published
 
 MOST_ASKED = 200  # exports; a page of the list has fewer
@@ -45,14 +45,11 @@ def queued(request: HttpRequest, options: Options, back: str) -> HttpResponse:
     if problems := what_is_missing():
         messages.error(request, f"Nothing was exported: {'; '.join(problems)}.")
         return redirect(back)
-    waiting = ExportRun.objects.filter(format=Format.GOOGLE, status=Status.QUEUED).first()
-    run = queue_export(options, user_of(request))
-    if waiting is not None and waiting.pk == run.pk and options_of(waiting) != options:
-        messages.warning(
-            request,
-            f"Export {run.pk} waited already, for {what(waiting)}: it is of what you have asked for now. "
-            "Ask for the other again when this one has ended.",
-        )
+    try:
+        run = queue_export(options, user_of(request))
+    except AlreadyRunning as error:
+        messages.warning(request, f"Nothing was queued: {error}. Ask again when it has ended.")
+        return redirect(back)
     return redirect(run_url(run.pk))
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 from django_q.models import OrmQ
@@ -26,7 +27,8 @@ def make_run(status: str = "succeeded", **columns: Any) -> ExportRun:
         times["started_at"] = now - timedelta(minutes=1)
     if status not in ("queued", "running"):
         times["finished_at"] = now
-    facts = {"format": "google", "status": status, "tabs": ["ShowInfo"], "host": "web-1.example", "pid": 4711}
+    facts = {"format": "google", "workbook": settings.SPREADSHEET_ID, "status": status, "tabs": ["ShowInfo"]}
+    facts |= {"host": "web-1.example", "pid": 4711}
     return ExportRun.objects.create(**facts | times | columns)
 
 

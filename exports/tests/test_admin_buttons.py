@@ -144,17 +144,14 @@ def test_two_presses_are_one_export(desk: Client, server: SheetsServer) -> None:
     assert messages_of(page) == ""
 
 
-def test_who_takes_the_place_of_another_export_that_waits_is_told(
-    desk: Client, server: SheetsServer, view: SavedView
-) -> None:
+def test_an_export_that_waits_is_not_dropped_for_another(desk: Client, server: SheetsServer, view: SavedView) -> None:
     asked(desk, "export/")
 
     page = asked(desk, "export/", filter="ended")
 
-    assert f"Export {waiting().pk} waited already, for ShowInfo: it is of what you have asked for now." in messages_of(
-        page
-    )
-    assert waiting().view == "ended"
+    told = messages_of(page)
+    assert f"Nothing was queued: another export waits for a worker: export {waiting().pk} by anna" in told
+    assert waiting().view == ""
 
 
 # --- a part of the shows
