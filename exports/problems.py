@@ -31,11 +31,11 @@ def find_problems(now: datetime) -> dict[str, str]:
     if silent is not None:
         found["run:export_sheets"] = (
             f"Export {silent.pk} to Google Sheets gives no sign of life since {silent.heartbeat_at:%Y-%m-%d %H:%M} "
-            f"UTC. The next export closes it. {page_of(silent)}"
+            f"UTC. The next export closes it.{page_of(silent)}"
         )
     elif last is not None and last.status in ENDED:
         reason = " ".join(last.error.split()) or "nobody knows why"
-        found["run:export_sheets"] = f"Export {last.pk} to Google Sheets {ENDED[last.status]}: {reason} {page_of(last)}"
+        found["run:export_sheets"] = f"Export {last.pk} to Google Sheets {ENDED[last.status]}: {reason}{page_of(last)}"
     whole = ended.filter(status=ExportRun.Status.SUCCEEDED, view="", columns=[], restore_of=None)
     good = whole.order_by("-finished_at").first()
     since = good.finished_at if good else None
@@ -48,4 +48,6 @@ def find_problems(now: datetime) -> dict[str, str]:
 
 
 def page_of(run: ExportRun) -> str:
-    return f"{settings.SITE_URL}{reverse('admin:exports_exportrun_change', args=(run.pk,))}"
+    """A blank and the address of its page; nothing where it is not known under which one the site is."""
+    path = reverse("admin:exports_exportrun_change", args=(run.pk,))
+    return f" {settings.SITE_URL}{path}" if settings.SITE_URL else ""
