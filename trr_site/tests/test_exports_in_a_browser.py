@@ -9,6 +9,8 @@ from django.utils import timezone
 from catalog.models import SavedView, Show
 from demo.sheets import SheetsServer, Workbook
 from exports.models import ExportRun
+from exports.options import Options
+from exports.runs import queue_export
 from exports.tabs import ShowInfo
 from trr_site.tests.browser import Browser, work_off_queue
 
@@ -95,7 +97,7 @@ def test_an_export_tells_its_steps_while_it_goes_on(desk: Browser, editor: Any) 
 
 @pytest.mark.parametrize("page", ["exports_exportrun_changelist", "index"])
 def test_lists_learn_of_the_end_of_an_export(desk: Browser, editor: Any, page: str) -> None:
-    run = ExportRun.objects.create(format="google", status="queued", tabs=["ShowInfo"], started_by=editor)
+    run = queue_export(Options(), editor)
     desk.open(page)
     mark(desk)
 
