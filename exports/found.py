@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Final
 
 from django.conf import settings
@@ -51,10 +52,10 @@ class Found:
         typed = [row_of(row, self.width) for row in self.typed]
         while typed and is_blank(typed[-1]):
             typed.pop()
-        below = typed[HEADER:]
-        return len(below) == len(self.rows) and all(
+        rows = zip_longest(self.rows, typed[HEADER:], fillvalue=row_of((), self.width))
+        return all(
             same(cell, as_typed) or str(as_typed).startswith(("=", "'"))
-            for row, typed_row in zip(self.rows, below, strict=True)
+            for row, typed_row in rows
             for cell, as_typed in zip(row, typed_row, strict=False)
         )
 
