@@ -7,10 +7,11 @@ class ExportsConfig(AppConfig):
     verbose_name = "Exports"
 
     def ready(self) -> None:
-        from catalog import alarms, retention
+        from catalog import alarms, queued, retention
         from catalog.planned import Planned, planned
         from exports import checks, problems, runs  # noqa: F401  registers the system checks
 
+        queued.ringers.append(runs.ring_again)
         retention.droppable.append(runs.old_runs)
         alarms.finders.append(problems.find_problems)
         if settings.SPREADSHEET_ID:

@@ -116,6 +116,20 @@ def ring(run_id: int) -> None:
     transaction.on_commit(lambda: async_task(TASK, run_id, group="exports"), robust=True)
 
 
+def ring_again() -> int:
+    """Rings for an export that waits although none goes on: its message was lost, or the one before it was killed."""
+    now = timezone.now()
+    running = ExportRun.objects.filter(format=Format.GOOGLE, status=Status.RUNNING).first()
+    if running is not None and not is_dead(running):
+        return 0
+    waiting = ExportRun.objects.filter(status=Status.QUEUED, heartbeat_at__lt=now - MINUTE)
+    run_ids = list(waiting.values_list("pk", flat=True))
+    for run_id in run_ids:
+        waiting.filter(pk=run_id).update(heartbeat_at=now)  # not again within a minute
+        ring(run_id)
+    return len(run_ids)
+
+
 def update(run: ExportRun, **values: Any) -> None:
     """Writes columns of a run that goes on, with a sign of life. Raises RunLost when it was closed."""
     row = ExportRun.objects.filter(pk=run.pk, status=Status.RUNNING)

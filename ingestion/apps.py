@@ -8,16 +8,18 @@ class IngestionConfig(AppConfig):
     def ready(self) -> None:
         from django_q.signals import post_execute_in_worker, pre_execute
 
-        from catalog import alarms, sync_queue
+        from catalog import alarms, queued, sync_queue
         from ingestion import (
             alerts,
             attempts,
+            bells,
             checks,  # noqa: F401  registers the system checks
             shared_runs,
             task_results,
         )
 
         alarms.tellers.append(lambda: alerts.check_problems())
+        queued.ringers.append(bells.ring_again)
         sync_queue.requests.append(shared_runs.request_sync)
         pre_execute.connect(attempts.on_begin)
         post_execute_in_worker.connect(attempts.on_end)

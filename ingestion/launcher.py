@@ -23,10 +23,10 @@ from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.models import Schedule
 
+from catalog.queued import ringers
 from ingestion import workers
 from ingestion.alerts import check_problems
 from ingestion.attempts import begun_here
-from ingestion.bells import ring_again
 from ingestion.leases import free_what_the_dead_had
 from ingestion.models import Worker
 from ingestion.queue import queue_depth
@@ -167,7 +167,8 @@ class Launcher:
         """One worker of all does, so that a run that waits is not rung for by each."""
         alive = workers.alive_workers()
         if alive and min(alive, key=lambda one: (one.started_at, one.pk)).pk == self.worker.pk:
-            ring_again()
+            for ring in ringers:
+                ring()
 
     def tell_problems(self) -> None:
         """In a thread of its own: a slow mail server must not keep the worker from being looked after."""

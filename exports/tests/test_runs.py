@@ -24,6 +24,7 @@ from exports.runs import (
     calls_of_last_minute,
     finish,
     queue_export,
+    ring_again,
     start_run,
     take_queued,
     update,
@@ -305,3 +306,31 @@ def test_one_that_a_dead_process_has_left_is_taken_over_by_one(dead_pid: int) ->
 
     left.refresh_from_db()
     assert (left.status, left.pid) == ("running", os.getpid())
+
+
+# --- a message that was lost
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_whose_message_was_lost_is_rung_for_again_and_not_more_than_once_a_minute() -> None:
+    run = queue_export(Options())
+    OrmQ.objects.all().delete()
+    assert ring_again() == 0, "it was asked for just now"
+
+    ExportRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+
+    assert ring_again() == 1
+    assert OrmQ.objects.count() == 1
+    assert ring_again() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_that_waits_behind_another_is_not_rung_for_until_that_is_over_or_dead() -> None:
+    running = start_run(Options())
+    waiting = queue_export(Options())
+    ExportRun.objects.filter(pk=waiting.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+    assert ring_again() == 0
+
+    ExportRun.objects.filter(pk=running.pk).update(heartbeat_at=timezone.now() - timedelta(hours=1))
+
+    assert ring_again() == 1
