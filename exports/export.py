@@ -54,8 +54,9 @@ def export_tabs(
     writes nothing: no row of a run, no lock.
     """
     tables = wanted_tables(options)
+    places = {} if options.format == Format.GOOGLE else wanted_places(options, tables, out or Path())
     run = None if dry_run else start_run(options, user)
-    return Export(run, options, tables, out, legacy, reporter or Reporter(), stop or threading.Event()).run_to_end()
+    return Export(run, options, tables, places, legacy, reporter or Reporter(), stop or threading.Event()).run_to_end()
 
 
 def export_run(run: ExportRun) -> Report:
@@ -69,7 +70,7 @@ def export_run(run: ExportRun) -> Report:
     except Exception as error:
         finish(run, Status.FAILED, error=failed_words(error))
         raise
-    return Export(run, options, tables, None, False, Reporter(), threading.Event()).run_to_end()
+    return Export(run, options, tables, {}, False, Reporter(), threading.Event()).run_to_end()
 
 
 def failed_words(error: Exception) -> str:
@@ -91,6 +92,14 @@ def wanted_tables(options: Options) -> list[tuple[Table, list[str]]]:
         raise ImproperlyConfigured(str(error)) from None
 
 
+def wanted_places(options: Options, tables: list[tuple[Table, list[str]]], out: Path) -> dict[Path, list[Table]]:
+    """Which file gets which tables. Raises ImproperlyConfigured."""
+    try:
+        return places_of([table for table, _ in tables], options.format, out)
+    except FileProblem as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
 class Export:
     """One export. `run` is None for a dry run."""
 
@@ -99,13 +108,13 @@ class Export:
         run: ExportRun | None,
         options: Options,
         tables: list[tuple[Table, list[str]]],
-        out: Path | None,
+        places: dict[Path, list[Table]],
         legacy: bool,
         reporter: Reporter,
         stop: threading.Event,
     ) -> None:
         self.run, self.options, self.tables = run, options, tables
-        self.out, self.legacy, self.reporter, self.stop = out or Path(), legacy, reporter, stop
+        self.places, self.legacy, self.reporter, self.stop = places, legacy, reporter, stop
         self.report = Report(dry_run=run is None, format=options.format, run_id=run.pk if run else None)
         self.sheets: Sheets | None = None
 
@@ -185,12 +194,7 @@ class Export:
 
     def export_files(self) -> None:
         by_table = {table.title: warnings for table, warnings in self.tables}
-        try:
-            places = places_of([table for table, _ in self.tables], self.options.format, self.out)
-        except FileProblem as error:
-            self.report.error, self.report.refused = str(error), True
-            return
-        for path, tables in places.items():
+        for path, tables in self.places.items():
             for table in tables:
                 tab = TabReport(table.title, len(table.rows), link=str(path), warnings=by_table[table.title])
                 self.report.tabs.append(tab)

@@ -50,6 +50,9 @@ def file_name(tables: Sequence[Table], format: str) -> str:
 def places_of(tables: Sequence[Table], format: str, out: Path) -> dict[Path, list[Table]]:
     """Which file gets which tables. `out` is a folder, or the file itself where one is enough. Raises FileProblem."""
     is_file = out.suffix.casefold() == f".{format}" and not out.is_dir()
+    folder = out.parent if is_file else out
+    if not folder.is_dir():
+        raise FileProblem(f"{folder} is not there, or is no folder")
     if format == XLSX:
         title = tables[0].title if len(tables) == 1 else BOOK
         return {out if is_file else out / f"{title}.xlsx": list(tables)}

@@ -4,7 +4,6 @@ A call that changes something may have been done although its answer is lost. So
 whether it was (`landed`), and it is never done twice. https://developers.google.com/workspace/sheets/api/limits
 """
 
-import logging
 import random
 import threading
 import time
@@ -22,7 +21,6 @@ from exports.sheets_replies import BOOK_FIELDS, Book, column_name, parse_book, p
 from exports.sheets_session import TIMEOUT, open_session
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 TRIES: Final = 8  # with the waits between them more than the minute after which a quota is there again
 BACKOFF_MAX: Final = 32.0  # seconds
@@ -158,7 +156,6 @@ class Sheets:
 
     def sleep(self, seconds: float, words: str = "") -> None:
         if seconds > 0:
-            log.info("%s in %.1f s", words, seconds)
             self.on_wait(words)
             self.stop.wait(seconds)
         if self.stop.is_set():

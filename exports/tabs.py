@@ -117,7 +117,7 @@ def chosen_columns(tab: Tab, columns: Iterable[str]) -> tuple[str, ...]:
 
 def title_of(tab: Tab, view: str, chosen: tuple[str, ...]) -> str:
     """A part of a tab never takes the place of the whole one."""
-    parts = [tab.title, view, "" if chosen == tab.header else "columns"]
+    parts = [tab.title, view, "" if chosen == tab.header else "(columns)"]  # no slug has parentheses
     return " ".join(part for part in parts if part)
 
 

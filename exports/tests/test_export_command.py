@@ -268,7 +268,7 @@ def test_chosen_columns_get_a_tab_of_their_own_in_the_order_of_the_tab(three: Sh
     done = run("--columns", "override, TMDbSeriesID ,show")
 
     assert done.code == 0
-    assert workbook.values("ShowInfo columns") == [
+    assert workbook.values("ShowInfo (columns)") == [
         ["Show", "TMDbSeriesID", "OVERRIDE"],
         *([f"Show {number}", str(number)] for number in (1, 2, 3)),
     ]
@@ -397,10 +397,9 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 
     done = run("--format", "xlsx", "--out", str(tmp_path / "no" / "where"))
 
-    assert done.code == 1
-    assert done.err == (
-        f"CommandError: {tmp_path}/no/where/ShowInfo.xlsx can't be written: No such file or directory\n"
-    )
+    assert done.code == 2
+    assert done.err == f"CommandError: {tmp_path}/no/where is not there, or is no folder\n"
+    assert not ExportRun.objects.exists()
 
 
 # --- wrong usage

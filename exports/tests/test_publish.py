@@ -436,17 +436,17 @@ def test_a_tab_that_is_narrower_than_ours_grows(server: SheetsServer, workbook: 
 
 def test_other_columns_than_last_time_leave_the_readers_columns_alone(server: SheetsServer, workbook: Workbook) -> None:
     narrow, wide = ("Show", "TMDbSeriesID"), ("Show", "TMDbSeriesID", "OVERRIDE")
-    tab = workbook.add("ShowInfo columns", [[*narrow, "My notes"], ["A", "1", "about A"]])
+    tab = workbook.add("ShowInfo (columns)", [[*narrow, "My notes"], ["A", "1", "about A"]])
 
     def send(header: tuple[str, ...], rows: list[list[Any]], was: tuple[str, ...], before: list[list[Any]]) -> None:
-        now, then = (table(r, "ShowInfo columns", h) for r, h in ((rows, header), (before, was)))
+        now, then = (table(r, "ShowInfo (columns)", h) for r, h in ((rows, header), (before, was)))
         Publication(Sheets(BOOK), now, then, tab.sheet_id).run()
 
     send(wide, [["A", "1", "Y"]], narrow, [["A", "1"]])
-    assert workbook.values("ShowInfo columns") == [[*wide, "My notes"], ["A", "1", "Y", "about A"]]
+    assert workbook.values("ShowInfo (columns)") == [[*wide, "My notes"], ["A", "1", "Y", "about A"]]
 
     send(narrow, [["A", "1"]], wide, [["A", "1", "Y"]])
-    assert workbook.values("ShowInfo columns") == [[*narrow, "", "My notes"], ["A", "1", "", "about A"]]
+    assert workbook.values("ShowInfo (columns)") == [[*narrow, "", "My notes"], ["A", "1", "", "about A"]]
 
 
 # --- size

@@ -109,7 +109,7 @@ def test_chosen_columns_stand_in_the_tabs_order_and_make_a_tab_of_their_own() ->
 
     table = table_of(SHOW_INFO, columns=["override", "TMDbSeriesID", " Show "])
 
-    assert (table.title, table.header) == ("ShowInfo columns", ("Show", "TMDbSeriesID", "OVERRIDE"))
+    assert (table.title, table.header) == ("ShowInfo (columns)", ("Show", "TMDbSeriesID", "OVERRIDE"))
     assert table.rows == [("Show 1", "1", "")]
     assert table.keys == (("TMDbSeriesID",), ("Show",))
 

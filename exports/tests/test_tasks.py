@@ -40,7 +40,7 @@ def test_one_that_waits_is_carried_out_as_it_was_asked_for(
         "exit_code": 0,
         "tabs": [
             {
-                "title": "ShowInfo columns",
+                "title": "ShowInfo (columns)",
                 "rows": 1,
                 "added": 1,
                 "removed": 0,
@@ -50,7 +50,7 @@ def test_one_that_waits_is_carried_out_as_it_was_asked_for(
             }
         ],
     }
-    assert workbook.values("ShowInfo columns") == [["Show"], ["Show 1"]]
+    assert workbook.values("ShowInfo (columns)") == [["Show"], ["Show 1"]]
     run.refresh_from_db()
     assert (run.status, str(run.started_by), run.pid) == ("succeeded", "anna", os.getpid())
 
