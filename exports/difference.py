@@ -1,11 +1,12 @@
 """What readers of a tab have, beside what they are to have: which row is which, what is new, gone, changed. Pure."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from exports.tables import HEADER, Cell, Row, Table, is_blank, is_known, same, same_row, text
+from exports.tables import HEADER, Cell, Row, Table, is_blank, is_known, row_of, same, same_row, text
 
 MOST_KEPT: Final = 1_000  # rows of each kind that a ledger keeps; all are counted
 
@@ -31,7 +32,7 @@ class Difference:
     order: list[Row] = field(default_factory=list)
     pairs: list[int | None] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
-    removed: list[dict[str, Any]] = field(default_factory=list)  # {row, label, cells}
+    removed: list[dict[str, Any]] = field(default_factory=list)  # {row, label, cells, beside: what readers wrote}
     changed: list[Changed] = field(default_factory=list)
     by_hand: list[dict[str, Any]] = field(default_factory=list)  # {row, label, column, published, found}
     header: list[str] | None = None  # that of the sheet, where it is another
@@ -54,9 +55,9 @@ class Difference:
 def match(table: Table, theirs: Sequence[Row]) -> dict[int, int]:
     """Which row of the table is which of theirs, by position. Pure.
 
-    Rows are the same when they agree in the first key that both have. A later key counts where no earlier one speaks
-    against it: of two shows with one name and two ids neither is the other. Of rows that are twice there the
-    first counts.
+    Rows are the same when they agree in an id, the first one first. The last of several keys is a name, and counts
+    where no id speaks against it: of two shows with one name and two ids neither is the other. Of rows that are
+    twice there the first counts.
     """
     found: dict[int, int] = {}
     free = set(range(len(theirs)))
@@ -70,12 +71,21 @@ def match(table: Table, theirs: Sequence[Row]) -> dict[int, int]:
             if position in found or not is_known(row, key):
                 continue
             candidates = known[key_of(row, key)]
-            fitting = [one for one in candidates if not contradict(row, theirs[one], keys[:number])]
+            ids = keys[:number] if number == len(keys) - 1 else []
+            fitting = [one for one in candidates if not contradict(row, theirs[one], ids)]
             if fitting:
                 found[position] = fitting[-1]
                 candidates.remove(fitting[-1])
                 free.discard(fitting[-1])
     return found
+
+
+def distance(table: Table | None, cells: Sequence[Sequence[Any]]) -> float:
+    """In how many rows the cells of a tab, its header among them, are not what the table says."""
+    if table is None or not cells or [str(cell) for cell in cells[0][: table.width]] != list(table.header):
+        return math.inf
+    found = compare(table, [row_of(row, table.width) for row in cells[HEADER:]], table.header)
+    return len(found.added) + len(found.removed) + len(found.changed)
 
 
 def key_of(row: Row, key: tuple[int, ...]) -> tuple[str, ...]:

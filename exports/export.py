@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from django.conf import settings
@@ -17,8 +18,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.sheet import FileProblem
-from exports.difference import Difference, compare
-from exports.files import file_of, places_of, rows_there, save_file
+from exports.difference import Difference
+from exports.files import file_difference, file_of, places_of, save_file
 from exports.found import GuardTripped, refuse_long_cells, refuse_none
 from exports.models import ExportedTab, ExportRun
 from exports.options import Format, Options, options_of, tables_of
@@ -27,9 +28,9 @@ from exports.report import Report, Reporter, TabReport
 from exports.runs import RunLost, Status, calls_of_last_minute, finish, start_run, update
 from exports.sheets import Sheets
 from exports.sheets_errors import ExportProblem, Stopped
-from exports.snapshots import last_published, save_snapshot, tables_of_run
+from exports.snapshots import last_published, save_snapshot, settle, tables_of_run
 from exports.tables import Table
-from exports.tabs import Tab, comma_warnings
+from exports.tabs import comma_warnings
 from trr_site.google_account import google_problems
 from trr_site.logs import mask_secrets
 
@@ -150,9 +151,9 @@ class Export:
                 tab = TabReport(table.title, len(table.rows), warnings=warnings)
                 self.report.tabs.append(tab)
                 try:
-                    published = self.publish(sheets, table)
+                    published = self.publish(sheets, table, tab)
                 except ExportProblem as error:
-                    tab.error = str(error)
+                    tab.error = str(error) if error.refused else with_title(table.title, str(error))
                     if isinstance(error, GuardTripped):
                         self.report.tripped, tab.difference = True, error.difference
                     self.save_tab(tab)
@@ -161,6 +162,8 @@ class Export:
                         return
                 else:
                     tab.difference, tab.is_sent, tab.link = published.difference, published.is_sent, published.link
+                    tab.warnings = [*warnings, *published.warnings]
+                    tab.guard = published.guard
                     self.save_tab(tab, published)
 
     @contextmanager
@@ -176,19 +179,24 @@ class Export:
         finally:
             self.sheets.close()
 
-    def publish(self, sheets: Sheets, table: Table) -> Published:
+    def publish(self, sheets: Sheets, table: Table, tab: TabReport) -> Published:
         refuse_none(table)
         refuse_long_cells(table)
         last = last_published(table.title)
         publication = Publication(
             sheets,
             table,
-            last.table,
-            last.sheet_id,
+            last,
             force=self.options.force,
             step=lambda words: self.step(table.title, words),
+            on_swap=lambda difference, sheet_id: self.save_intent(tab, difference, table, sheet_id),
         )
-        return publication.dry_run() if self.run is None else publication.run()
+        if self.run is None:
+            return publication.dry_run()
+        published = publication.run()
+        if publication.was_pending and last.exported_id is not None:
+            settle(last.exported_id)
+        return published
 
     # --- files
 
@@ -231,26 +239,40 @@ class Export:
     def calls(self) -> Mapping[str, int]:
         return {"reads": self.report.reads, "writes": self.report.writes, "bytes_sent": self.report.bytes_sent}
 
+    def save_intent(self, tab: TabReport, difference: Difference, table: Table, sheet_id: int) -> None:
+        """What is about to be published, so that it is known also where we are killed in that moment."""
+        assert self.run is not None
+        with transaction.atomic():
+            update(self.run)  # whoever was taken for dead publishes nothing
+            exported = self.replaced_tab(replace(tab, difference=difference), sheet_id)
+            save_snapshot(exported, replace(table, rows=difference.order), is_pending=True)
+
+    def replaced_tab(self, tab: TabReport, sheet_id: int | None = None) -> ExportedTab:
+        """The row of a tab, in the place of what this run has written of it so far."""
+        assert self.run is not None
+        self.run.exported.filter(title=tab.title).delete()
+        return ExportedTab.objects.create(
+            run=self.run,
+            title=tab.title,
+            **tab.counts(),
+            difference=tab.difference.as_json(),
+            warnings=tab.warnings,
+            error=mask_secrets(tab.error),
+            is_published=tab.is_sent,
+            link=tab.link if sheet_id is not None else "",
+            sheet_id=sheet_id,
+        )
+
     def save_tab(self, tab: TabReport, published: Published | None = None) -> None:
         """What was found and done, with what readers see now: also where it was right already, but not known to be."""
         if self.run is None:
             return
         with transaction.atomic():
+            update(self.run)
             before = self.run.exported.filter(title=tab.title)  # by a process of this run that was killed
             if not tab.is_sent and before.filter(is_published=True).exists():
                 return
-            before.delete()
-            exported = ExportedTab.objects.create(
-                run=self.run,
-                title=tab.title,
-                **tab.counts(),
-                difference=tab.difference.as_json(),
-                warnings=tab.warnings,
-                error=mask_secrets(tab.error),
-                is_published=tab.is_sent,
-                link=tab.link if published else "",
-                sheet_id=published.sheet_id if published else None,
-            )
+            exported = self.replaced_tab(tab, published.sheet_id if published else None)
             if published is not None:
                 now = published.as_it_stands()
                 if published.is_sent or last_published(tab.title).table != now:
@@ -274,21 +296,6 @@ class Export:
             log.warning("the row of export %s could not be closed: somebody has", self.run.pk)
 
 
-def file_difference(path: Path, table: Table) -> Difference:
-    """What replacing a file changes. A file that can't be read, as it is none of ours, is all new."""
-    try:
-        header, rows = rows_there(path, table)
-    except FileProblem:
-        header, rows = [], []
-    return compare(table, rows, header or list(table.header))
-
-
-def noted_download(user: User, options: Options, tables: Mapping[Tab, Table]) -> ExportRun:
-    """Writes down that somebody took these tables as a file."""
-    now = timezone.now()
-    with transaction.atomic():
-        done = {"status": Status.SUCCEEDED, "started_at": now, "finished_at": now}
-        run = ExportRun.objects.create(**options.row(), started_by=user, **done)
-        for table in tables.values():
-            ExportedTab.objects.create(run=run, title=table.title, rows=len(table.rows), is_published=True)
-    return run
+def with_title(title: str, words: str) -> str:
+    """Which tab it is about, where the words do not say so."""
+    return words if title in words else f"{title}: {words}"

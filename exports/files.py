@@ -14,6 +14,7 @@ from catalog.csv_file import csv_of
 from catalog.file_formats import read_sheet
 from catalog.sheet import FileProblem, Sheet, Unreadable, sheet_of
 from catalog.xlsx_file import Book, xlsx_of
+from exports.difference import Difference, compare
 from exports.models import ExportRun
 from exports.tables import Cell, Row, Table, row_of, text
 
@@ -70,7 +71,7 @@ def save_file(path: Path, data: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
                 os.chmod(file.name, 0o666 & ~umask())
-                os.replace(file.name, path)
+                os.replace(file.name, path.resolve())  # what a link leads to
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
@@ -113,6 +114,15 @@ def cell_there(cell: Any) -> Any:
     if isinstance(cell, Unreadable):
         return cell.text
     return cell.isoformat() if isinstance(cell, date) else cell
+
+
+def file_difference(path: Path, table: Table) -> Difference:
+    """What replacing a file changes. A file that can't be read, as it is none of ours, is all new."""
+    try:
+        header, rows = rows_there(path, table)
+    except FileProblem:
+        header, rows = [], []
+    return compare(table, rows, header or list(table.header))
 
 
 def as_written(row: Row, table: Table) -> Row:

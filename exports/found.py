@@ -9,9 +9,10 @@ from typing import Any, Final
 from django.conf import settings
 
 from exports.difference import Difference
+from exports.layout import Layout, is_note
 from exports.sheets_errors import ExportProblem
 from exports.sheets_replies import Book, SheetInfo, column_name
-from exports.tables import HEADER, Row, Table, is_blank, row_of, same
+from exports.tables import HEADER, Row, Table, is_blank, row_of, same, text
 
 LONGEST_CELL: Final = 50_000  # characters: https://support.google.com/drive/answer/37603
 FEWEST: Final = 3  # rows that may always go: of a small tab they are a large share
@@ -47,25 +48,33 @@ class Found:
         """The readers' cells, to the right of ours; the header's row first."""
         return [row[self.width :] for row in self.typed]
 
-    def is_as_typed(self) -> bool:
-        """Whether nobody has changed our cells between the two readings. What looks like a formula may be one."""
-        typed = [row_of(row, self.width) for row in self.typed]
-        while typed and is_blank(typed[-1]):
-            typed.pop()
-        rows = zip_longest(self.rows, typed[HEADER:], fillvalue=row_of((), self.width))
-        return all(
-            same(cell, as_typed) or str(as_typed).startswith(("=", "'"))
-            for row, typed_row in rows
-            for cell, as_typed in zip(row, typed_row, strict=False)
-        )
+    def is_as(self, typed: Sequence[Sequence[Any]]) -> bool:
+        """Whether nobody has changed what this is about: our cells, and which rows below them hold a note."""
+        same_cells = are_as_typed(self.rows, typed[HEADER:], self.width)
+        return same_cells and self.notes_below(self.typed) == self.notes_below(typed)
+
+    def notes_below(self, typed: Sequence[Sequence[Any]]) -> list[int]:
+        end = HEADER + len(self.rows)
+        rows = enumerate(typed[end:], start=end)
+        return [place for place, row in rows if any(is_note(cell, place + 1) for cell in row[self.width :])]
+
+
+def are_as_typed(rows: Sequence[Row], typed: Sequence[Sequence[Any]], width: int) -> bool:
+    """Whether rows that were read are those that were typed. What looks like a formula may be one."""
+    ours = [row_of(row, width) for row in typed]
+    return all(
+        same(cell, as_typed) or str(as_typed).startswith(("=", "'"))
+        for row, typed_row in zip_longest(rows, ours, fillvalue=row_of((), width))
+        for cell, as_typed in zip(row, typed_row, strict=False)
+    )
 
 
 def parse_found(sheet: SheetInfo, cells: list[list[Any]], table: Table, published: Table | None) -> Found:
-    """Which cells are ours: as many columns as were last published, where that header still stands there. Pure."""
+    """Which cells are ours: the columns of the table, or of what was last published: the more of those that are there.
+    Pure."""
     first = [str(cell) for cell in cells[0]] if cells else []
-    width = table.width
-    if published is not None and first[: published.width] == list(published.header):
-        width = published.width
+    known = [one for one in (table, published) if one is not None and first[: one.width] == list(one.header)]
+    width = max((one.width for one in known), default=table.width)
     ours = [row_of(row, width) for row in cells]
     while ours and is_blank(ours[-1]):
         ours.pop()
@@ -99,6 +108,19 @@ def refuse_merges(sheet: SheetInfo, width: int) -> None:
             )
 
 
+def refuse_torn(found: Found, layout: Layout) -> None:
+    """For merged cells of the readers between rows that would part: with a row its notes move."""
+    edges = {edge for first, behind, _ in layout.moves for edge in (first, behind)}
+    edges |= {layout.insert_at} if layout.insert else set()
+    for first_row, behind_row, first_column, behind_column in found.sheet.merges if found.sheet else ():
+        if any(first_row < edge < behind_row for edge in edges):
+            cells = f"{column_name(first_column)}{first_row + 1}:{column_name(behind_column - 1)}{behind_row}"
+            raise ExportProblem(
+                f"rows of shows that left can't be moved: {cells} are merged across rows. Unmerge them (Format > Merge "
+                "cells > Unmerge). Nothing was published"
+            )
+
+
 def refuse_header(found: Found, table: Table, published: Table | None) -> None:
     """A header may be ours, what we published last, or blank where nothing stands below it either."""
     good = [list(table.header)] + ([list(published.header)] if published else [])
@@ -120,9 +142,9 @@ def refuse_loss(difference: Difference, found: Found, table: Table, published: T
 
     In a tab that was never published from here, it may be people who wrote what would go: none of it does.
     """
-    if published is None and (text := first_loss(difference)):
+    if published is None and (loss := first_loss(difference)):
         raise GuardTripped(
-            f"{table.title} was never published from here, and has what the catalogue has not: {text}. Nothing was "
+            f"{table.title} was never published from here, and has what the catalogue has not: {loss}. Nothing was "
             f"published. Take it in first (import_workbook google); if the difference is right then, {PUBLISH_ANYWAY}",
             difference,
         )
@@ -146,10 +168,10 @@ def refuse_loss(difference: Difference, found: Found, table: Table, published: T
 def first_loss(difference: Difference) -> str:
     """A row or a value that would go, in words; empty where nothing does."""
     more = len(difference.removed) + len(difference.changed) - 1
-    rest = f", and {more} rows more" if more > 1 else ", and another row" if more else ""
+    rest = f", and {more} rows more differ" if more > 1 else ", and another row differs" if more else ""
     for one in difference.changed:
         for name, (before, after) in one.cells.items():
-            if before != "":
+            if before != "" and text(before) != text(after):
                 return f"row {one.number}, {one.label}: {name} “{before}”, not “{after}”{rest}"
     if difference.removed:
         return f"row {difference.removed[0]['row']}, {difference.removed[0]['label']}{rest}"
@@ -160,9 +182,9 @@ def refuse_long_cells(table: Table) -> None:
     """For what no cell of Google's can hold, before anything is asked."""
     for row in table.rows:
         for name, cell in zip(table.header, row, strict=True):
-            if isinstance(cell, str) and len(cell) > LONGEST_CELL:
+            if isinstance(cell, str) and (length := len(cell.encode("utf-16-le")) // 2) > LONGEST_CELL:
                 raise ExportProblem(
-                    f"{table.title}: {name} of {table.label(row)[:80]} has {len(cell):,} characters; a cell of Google "
+                    f"{table.title}: {name} of {table.label(row)[:80]} has {length:,} characters; a cell of Google "
                     f"Sheets holds {LONGEST_CELL:,}. Shorten it in the catalogue; nothing was published"
                 )
 

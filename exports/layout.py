@@ -5,6 +5,7 @@ gets another show: rows of shows that left are moved below the last one, and new
 All positions count from 0, the header being 0.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,15 +51,20 @@ def layout_of(theirs: Sequence[Row], pairs: Sequence[int | None], beside: Sequen
 
 
 def free_rows(beside: Sequence[Sequence[Any]], start: int, rows: int) -> int:
-    """How many rows from `start` on hold no note. A formula is none: it is there for whatever show comes."""
+    """How many rows from `start` on hold no note."""
     for position in range(start, min(len(beside), rows)):
-        if not all(is_blank([cell]) or is_formula(cell) for cell in beside[position]):
+        if any(is_note(cell, position + 1) for cell in beside[position]):
             return position - start
     return max(0, rows - start)
 
 
-def is_formula(cell: Any) -> bool:
-    return isinstance(cell, str) and cell.startswith("=")
+def is_note(cell: Any, number: int) -> bool:
+    """Whether a reader's cell says something of its own. A formula that asks the row it stands in (number) does not:
+    it is there for whatever show comes."""
+    if is_blank([cell]):
+        return False
+    is_formula = isinstance(cell, str) and cell.startswith("=")
+    return not (is_formula and re.search(rf"(?<![A-Za-z0-9_])\$?[A-Za-z]{{1,3}}\$?{number}(?![0-9(])", cell))
 
 
 def stretches(places: Sequence[int]) -> list[tuple[int, int]]:

@@ -99,6 +99,9 @@ class Snapshot(models.Model):
 
     exported = models.OneToOneField(ExportedTab, on_delete=models.CASCADE, primary_key=True, related_name="snapshot")
     title = models.CharField()
+    is_pending = models.BooleanField(
+        default=False, help_text="It was about to be published: whether it was, the sheet itself tells."
+    )
     data = models.BinaryField(help_text="JSON {header: [...], rows: [[...], ...]}, packed with gzip.")
 
     class Meta:

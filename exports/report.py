@@ -22,6 +22,7 @@ class TabReport:
     link: str = ""
     warnings: list[str] = field(default_factory=list)
     error: str = ""
+    guard: str = ""  # why a run would stop, in a dry run
 
     def counts(self) -> dict[str, int]:
         found = self.difference
@@ -34,7 +35,8 @@ class TabReport:
         }
 
     def as_json(self) -> dict[str, Any]:
-        told = {"title": self.title, **self.counts(), "sent": self.is_sent, "link": self.link, "error": self.error}
+        told = {"title": self.title, **self.counts(), "sent": self.is_sent, "link": self.link}
+        told |= {"error": self.error, "guard": self.guard}
         return told | {"warnings": self.warnings, "difference": self.difference.as_json()}
 
 
@@ -68,7 +70,7 @@ class Report:
     def exit_code(self) -> int:
         if self.refused and not any(not tab.error for tab in self.tabs):
             return 2
-        return 1 if self.error or self.failures else 0
+        return 1 if self.error or self.failures or any(tab.guard for tab in self.tabs) else 0
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -141,7 +143,10 @@ def closing_words(tab: TabReport, report: Report) -> str:
     changes = ", ".join(parts) or ("another header" if tab.difference.header is not None else "nothing changed")
     if counts["by_hand"]:
         changes += f"; {counts['by_hand']:,} edited by hand in the sheet"
-    done = "would be written" if report.dry_run else "written" if tab.is_sent else "as it is there"
+    is_same = tab.difference.is_empty and report.format == "google"
+    done = "written" if tab.is_sent else "as it is there" if is_same or not report.dry_run else "would be written"
+    if tab.guard:
+        done = "would not be written"
     return f"{rows}, {changes}: {done}, {tab.link}" if tab.link else f"{rows}, {changes}: {done}"
 
 
@@ -155,10 +160,15 @@ def listed(difference: Difference) -> list[list[str]]:
     ]
     return [
         [f"  + {label}" for label in difference.added],
-        [f"  - {one['label']}" for one in difference.removed],
+        [f"  - {one['label']}{beside(one)}" for one in difference.removed],
         changed,
         by_hand,
     ]
+
+
+def beside(removed: Mapping[str, Any]) -> str:
+    notes = "; ".join(removed.get("beside") or ())
+    return f" (beside it: {notes})" if notes else ""
 
 
 def cells_changed(cells: Mapping[str, Sequence[Any]]) -> str:

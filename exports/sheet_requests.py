@@ -3,11 +3,11 @@
 https://developers.google.com/workspace/sheets/api/reference/rest/v4/spreadsheets/request
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from exports.layout import Layout
-from exports.tables import HEADER, Table
+from exports.tables import HEADER, Cell, Row, Table
 
 Request: TypeAlias = Mapping[str, Any]
 
@@ -53,19 +53,26 @@ def dimension(sheet_id: int, what: str, start: int, end: int) -> Mapping[str, An
     return {"sheetId": sheet_id, "dimension": what, "startIndex": start, "endIndex": end}
 
 
-def cleared(sheet_id: int, *, rows: int, columns: int) -> Request:
-    """Empties cells; what they look like stays."""
-    return {"updateCells": {"range": block(sheet_id, rows, columns), "fields": "userEnteredValue"}}
+def values_written(sheet_id: int, rows: Sequence[Row], *, first: int, end: int, columns: int) -> Request:
+    """Puts cells in by their place, from row `first` (0 is the header) on, and empties ours below them to `end`.
 
-
-def values_copied(source: int, target: int, *, rows: int, columns: int) -> Request:
+    Not by pasting what is staged: a paste passes over rows that a reader's filter hides. What cells look like stays.
+    """
+    place = {**block(sheet_id, end, columns), "startRowIndex": first}
     return {
-        "copyPaste": {
-            "source": block(source, rows, columns),
-            "destination": block(target, rows, columns),
-            "pasteType": "PASTE_VALUES",
+        "updateCells": {
+            "range": place,
+            "rows": [{"values": [cell_written(cell) for cell in row]} for row in rows],
+            "fields": "userEnteredValue",
         }
     }
+
+
+def cell_written(cell: Cell) -> Mapping[str, Any]:
+    """With its kind: no text is taken for a formula, a date or a number. An empty text is an empty cell."""
+    if isinstance(cell, str):
+        return {"userEnteredValue": {"stringValue": cell}} if cell else {}
+    return {"userEnteredValue": {"boolValue" if isinstance(cell, bool) else "numberValue": cell}}
 
 
 def deletion(sheet_id: int) -> Request:

@@ -34,7 +34,7 @@ class Stopped(Exception):
 
 
 class Lost(Exception):
-    """A call without a usable answer. is_done: None where it may have been done, False where it was not."""
+    """A call without a usable answer. may_be_done: whether it may have had its effect. wait: seconds, where told."""
 
     def __init__(self, reason: str, *, may_be_done: bool, wait: float | None = None) -> None:
         super().__init__(reason)
@@ -70,8 +70,12 @@ def problem_of(error: gspread.exceptions.APIError) -> Exception:
     if status == 429:
         wait = parse_retry_after(error.response.headers.get("Retry-After"))
         return Lost(f"the quota of Google Sheets is used up: {said}", may_be_done=False, wait=wait)
-    if status >= 500:
+    if status >= 500 or status in (408, 409):
         return Lost(f"Google Sheets failed (HTTP {status}): {said}", may_be_done=True)
+    if status == 403 and ("has not been used" in said or "is disabled" in said):
+        return ExportProblem(
+            f"the Google Sheets API is not enabled for the project of {account_email()}: {said}", refused=True
+        )
     if status in (401, 403):
         email = account_email()
         return ExportProblem(

@@ -1,7 +1,7 @@
 """What tabs were published with: kept, so that it can be told what readers changed, and be published again."""
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,8 +9,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from exports.models import ExportedTab, ExportRun, Snapshot
-from exports.tables import Table
-from exports.tabs import TABS
+from exports.tables import Last, Table
 
 
 def pack(table: Table) -> bytes:
@@ -25,9 +24,9 @@ def unpack(title: str, data: bytes) -> Table:
     return Table(title, tuple(content["header"]), [tuple(row) for row in content["rows"]], keys)
 
 
-def save_snapshot(exported: ExportedTab, table: Table) -> None:
-    """Keeps what was published, and drops what is older than the last EXPORT_SNAPSHOTS of this tab."""
-    Snapshot.objects.create(exported=exported, title=exported.title, data=pack(table))
+def save_snapshot(exported: ExportedTab, table: Table, *, is_pending: bool = False) -> None:
+    """Keeps what was published, or is about to be, and drops all but the last EXPORT_SNAPSHOTS of this tab."""
+    Snapshot.objects.create(exported=exported, title=exported.title, data=pack(table), is_pending=is_pending)
     kept = of_this_workbook().filter(title=exported.title).order_by("-pk").values_list("pk", flat=True)
     Snapshot.objects.filter(pk__in=list(kept[settings.EXPORT_SNAPSHOTS :])).delete()
 
@@ -36,24 +35,29 @@ def of_this_workbook() -> QuerySet[Snapshot]:
     return Snapshot.objects.filter(exported__run__workbook=settings.SPREADSHEET_ID)
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
-    """What a tab of this workbook was last published with, and Google's number of the tab then."""
-
-    table: Table | None = None
-    sheet_id: int | None = None
-
-
 def last_published(title: str) -> Last:
     """Empty where that is not known."""
-    rows = of_this_workbook().filter(title=title).order_by("-pk")
-    row = rows.values_list("data", "exported__sheet_id").first()
-    return Last() if row is None else Last(unpack(title, bytes(row[0])), row[1])
+    rows = of_this_workbook().filter(title=title).order_by("-pk").values_list("pk", "data", "exported__sheet_id")
+    pending = rows.filter(is_pending=True).first()
+    good = rows.filter(is_pending=False).first()
+    last = Last() if good is None else Last(unpack(title, bytes(good[1])), good[2])
+    if pending is None or (good is not None and pending[0] < good[0]):
+        return last
+    table = unpack(title, bytes(pending[1]))
+    return replace(last, sheet_id=last.sheet_id or pending[2], pending=table, exported_id=pending[0])
+
+
+def settle(exported_id: int) -> None:
+    """What was about to be published was: readers have it."""
+    Snapshot.objects.filter(pk=exported_id).update(is_pending=False)
+    ExportedTab.objects.filter(pk=exported_id).update(is_published=True)
 
 
 def tables_of_run(run_id: int) -> list[Table]:
     """What a run published. Raises ValueError, in words, where that is not kept."""
-    snapshots = of_this_workbook().filter(exported__run_id=run_id).order_by("pk").values_list("title", "data")
+    snapshots = (
+        of_this_workbook().filter(exported__run_id=run_id, is_pending=False).order_by("pk").values_list("title", "data")
+    )
     if tables := [unpack(title, bytes(data)) for title, data in snapshots]:
         return tables
     run = ExportRun.objects.filter(pk=run_id).first()
@@ -64,6 +68,3 @@ def tables_of_run(run_id: int) -> list[Table]:
     if ExportedTab.objects.filter(run_id=run_id, run__format=ExportRun.Format.GOOGLE, is_published=True).exists():
         raise ValueError(f"what export {run_id} published is no longer kept (the last {settings.EXPORT_SNAPSHOTS} are)")
     raise ValueError(f"export {run_id} published nothing")
-
-
-assert all(tab.keys for tab in TABS.values()), "a tab without a key can't be compared"

@@ -13,7 +13,7 @@ from django.db.models import OuterRef, QuerySet, Subquery
 
 from catalog.models import Show, ShowNetwork
 from catalog.show_filters import VIEW, filtered_shows
-from exports.tables import Row, Table
+from exports.tables import Row, Table, plain
 
 ROWS_AT_ONCE: Final = 2_000  # that are read from the database
 
@@ -21,8 +21,8 @@ ROWS_AT_ONCE: Final = 2_000  # that are read from the database
 class Tab(ABC):
     """title, header: as they stand in the workbook.
 
-    keys: by which columns a row is known, the first choice first. listed: columns whose texts this or other tabs put
-    into lists that readers split at commas.
+    keys: by which columns a row is known, the first choice first; the last of several is a name.
+    listed: columns whose texts this or other tabs put into lists that readers split at commas.
     """
 
     title: ClassVar[str]
@@ -96,7 +96,7 @@ def table_of(tab: Tab, view: str = "", columns: Iterable[str] = ()) -> Table:
     """
     chosen = chosen_columns(tab, columns)
     places = [tab.header.index(name) for name in chosen]
-    rows = [tuple(row[place] for place in places) for row in tab.rows(exported_shows(view))]
+    rows = [tuple(plain(row[place]) for place in places) for row in tab.rows(exported_shows(view))]
     keys = tuple(key for key in tab.keys if set(key) <= set(chosen))
     return Table(title_of(tab, view, chosen), chosen, rows, keys)
 

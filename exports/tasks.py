@@ -18,7 +18,7 @@ def export_queued(run_id: int) -> dict[str, Any]:
         run = take_queued(run_id)
     except AlreadyRunning as error:
         return {"waits": str(error)}
-    return {"done": f"export {run_id} was carried out before"} if run is None else brief(export_run(run))
+    return {"done": f"export {run_id} goes on, or was carried out before"} if run is None else brief(export_run(run))
 
 
 def publish() -> dict[str, Any]:

@@ -15,9 +15,9 @@ from catalog.file_headings import printable
 from catalog.sheet import FileProblem
 from catalog.show_filters import VIEW as SAVED_VIEW
 from exports.admin.buttons import VIEW
-from exports.export import noted_download
 from exports.files import TYPES, file_name, file_of
 from exports.options import Format, Options, tables_of
+from exports.runs import noted_download
 from exports.tables import Table
 from exports.tabs import TABS, Tab
 

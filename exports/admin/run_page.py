@@ -96,8 +96,9 @@ def tab_context(tab: ExportedTab, run: ExportRun, shows: Mapping[str, Any]) -> d
 
 
 def removed(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row that is gone, with all that stood in it."""
-    return {"row": row["row"], "label": short(row["label"]), "cells": " | ".join(cell_text(c) for c in row["cells"])}
+    """A row that is gone, with all that stood in it and beside it."""
+    ours, notes = (" | ".join(map(cell_text, row.get(name) or ())) for name in ("cells", "beside"))
+    return {"row": row["row"], "label": short(row["label"]), "cells": ours, "beside": notes}
 
 
 def changed(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from demo.sheets import Call, Fault, SheetsServer, Workbook
 from demo.sheets_errors import PROTECTED
 from exports.models import ExportedTab, ExportRun, Snapshot
 from exports.publish import STAGE
+from exports.snapshots import save_snapshot
 from ingestion.tests.test_commands import shell
 from trr_site.google_account import GOOGLE
 
@@ -223,7 +224,7 @@ def test_with_json_stdout_is_one_object(three: SheetsServer, workbook: Workbook)
     [tab] = told["tabs"]
     assert (told["exit_code"], told["format"], told["dry_run"], told["error"]) == (0, "google", False, "")
     assert told["run"] == ExportRun.objects.order_by("-pk")[0].pk
-    assert told["calls"] == {"reads": 5, "writes": 3, "bytes_sent": sum(call.bytes for call in three.calls)}
+    assert told["calls"] == {"reads": 6, "writes": 3, "bytes_sent": sum(call.bytes for call in three.calls)}
     assert (tab["title"], tab["rows"], tab["added"], tab["sent"], tab["link"]) == (
         *("ShowInfo", 4, 1, True),
         link(three, workbook),
@@ -239,7 +240,7 @@ def test_with_json_a_failure_is_an_object_too(three: SheetsServer) -> None:
 
     told = json.loads(done.out)
     assert (done.code, told["exit_code"], told["tabs"][0]["sent"]) == (1, 1, False)
-    assert told["tabs"][0]["error"] == "Google Sheets refused it (HTTP 400): No."
+    assert told["tabs"][0]["error"] == "ShowInfo: Google Sheets refused it (HTTP 400): No."
 
 
 # --- a part of a tab
@@ -722,11 +723,13 @@ def test_a_database_that_fails_before_is_one_line_and_exit_code_1(
 def test_a_database_that_fails_in_the_middle_is_one_line_and_the_next_run_makes_it_good(
     three: SheetsServer, workbook: Workbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*args: Any) -> None:
-        raise OperationalError("disk I/O error")
+    def fail_at_the_end(*args: Any, is_pending: bool = False) -> None:
+        if not is_pending:
+            raise OperationalError("disk I/O error")
+        save_snapshot(*args, is_pending=True)
 
     a_show(4)
-    monkeypatch.setattr("exports.export.save_snapshot", fail)
+    monkeypatch.setattr("exports.export.save_snapshot", fail_at_the_end)
 
     done = run()
 
@@ -734,9 +737,12 @@ def test_a_database_that_fails_in_the_middle_is_one_line_and_the_next_run_makes_
     assert rows_of(workbook) == [*old_rows(), cells(4)], "it had been published"
     last = ExportRun.objects.order_by("-pk")[0]
     assert (last.status, last.error) == ("failed", "it failed (OperationalError); the log says why")
+    assert not last.exported.get().is_published
     monkeypatch.undo()
-    assert run().code == 0
-    assert ExportRun.objects.order_by("-pk")[0].exported.get().snapshot.title == "ShowInfo"
+    done = run()
+    assert (done.code, "somebody" in done.out) == (0, False), "nobody is accused of what we have published"
+    assert last.exported.get().is_published
+    assert last.exported.get().snapshot.title == "ShowInfo"
 
 
 @pytest.mark.parametrize("call", range(1, 9))

@@ -29,4 +29,15 @@ ROWS = [("A", 1), ("B", "")]
     ],
 )
 def test_our_cells_are_the_same_whatever_was_typed_to_give_them(typed: list[list[Any]], is_same: bool) -> None:
-    assert Found(2, rows=ROWS, typed=[["Show", "Seasons"], *typed]).is_as_typed() is is_same
+    whole = [["Show", "Seasons"], *typed]
+    assert Found(2, rows=ROWS, typed=whole).is_as(whole) is is_same
+
+
+@pytest.mark.parametrize(
+    ("below", "is_same"),
+    [([], True), (["", "", "a note"], False), (["", "", "=A4&1"], True), (["", "", '=HYPERLINK("x")'], False)],
+)
+def test_what_stands_below_our_rows_is_the_same_as_long_as_no_row_gets_a_note(below: list[Any], is_same: bool) -> None:
+    before = [["Show", "Seasons"], ["A", 1], ["B"]]
+
+    assert Found(2, rows=ROWS, typed=before).is_as([*before, below]) is is_same

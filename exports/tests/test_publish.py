@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from demo.sheets import Call, Fault, Formula, SheetsServer, Workbook
+from demo.sheets import Call, Fault, Formula, GridRange, SheetsServer, Workbook
 from exports.difference import Difference
 from exports.found import GuardTripped
 from exports.publish import STAGE, Publication, Published, chunk_bytes
 from exports.sheets import Sheets
 from exports.sheets_errors import ExportProblem, Stopped
-from exports.tables import Table
+from exports.tables import Last, Table
 from exports.tabs import ShowInfo
 
 from .conftest import BOOK, HEADER, cells
@@ -30,7 +30,7 @@ def table(rows: list[list[Any]], title: str = "ShowInfo", header: tuple[str, ...
 def publish(rows: list[list[Any]], was: list[list[Any]] | None = None, **options: Any) -> Published:
     sheets = Sheets(BOOK)
     try:
-        return Publication(sheets, table(rows), None if was is None else table(was), **options).run()
+        return Publication(sheets, table(rows), Last(None if was is None else table(was)), **options).run()
     finally:
         sheets.close()
 
@@ -123,14 +123,14 @@ def old_or_new(view: Any) -> str:
     return "new"
 
 
-CALLS_OF_A_RUN = 8
+CALLS_OF_A_RUN = 8  # until the tab is published; after that it is looked at once
 
 
 def test_a_run_makes_so_many_calls(old_tab: Workbook, server: SheetsServer) -> None:
     publish(NEW, OLD)
 
-    assert (server.reads, server.writes) == (5, 3)
-    assert len(server.calls) == CALLS_OF_A_RUN
+    assert (server.reads, server.writes) == (6, 3)
+    assert len(server.calls) == CALLS_OF_A_RUN + 1
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
@@ -191,7 +191,7 @@ def test_killed_before_any_call_the_old_tab_is_whole_and_the_next_run_clears_up(
     stop = threading.Event()
     server.after_call = die
     sheets = Sheets(BOOK, stop=stop)
-    publication = Publication(sheets, table(NEW), table(OLD))
+    publication = Publication(sheets, table(NEW), Last(table(OLD)))
     monkeypatch.setattr(publication, "clean_up", lambda: None)  # a killed process does not
 
     if call < CALLS_OF_A_RUN:
@@ -319,12 +319,22 @@ def test_a_row_that_a_reader_puts_in_while_the_rows_are_staged_is_not_overrun(
 def test_who_edits_without_end_keeps_the_tab(old_tab: Workbook, server: SheetsServer) -> None:
     tab = old_tab.sheet("ShowInfo")
     assert tab is not None
-    server.after_call = lambda call: tab.put(1, 9, f"typed after call {call.number}")
+    server.after_call = lambda call: tab.put(2, 1, f"typed after call {call.number}")
 
     with pytest.raises(ExportProblem, match="somebody is editing ShowInfo: nothing was published, try again later"):
         publish(NEW, OLD)
 
-    assert seen(old_tab) == [HEADER, *OLD]
+    assert [row[0] for row in seen(old_tab)] == ["Show", "Show 1", "Show 2", "Show 3"]
+
+
+def test_who_writes_notes_meanwhile_keeps_nobody_from_the_new_rows(old_tab: Workbook, server: SheetsServer) -> None:
+    tab = old_tab.sheet("ShowInfo")
+    assert tab is not None
+    server.after_call = lambda call: tab.put(1, 9, f"typed after call {call.number}")
+
+    assert publish(NEW, OLD).warnings == []
+
+    assert seen(old_tab) == [HEADER, *NEW]
 
 
 def test_a_cell_that_was_edited_by_hand_is_told_with_what_stood_there(old_tab: Workbook) -> None:
@@ -339,6 +349,102 @@ def test_a_cell_that_was_edited_by_hand_is_told_with_what_stood_there(old_tab: W
     assert difference.by_hand == [
         {"row": 2, "label": "1 Show 1", "column": "OVERRIDE", "published": "", "found": "SKIP"}
     ]
+
+
+def test_values_are_put_in_by_their_place_and_not_pasted(old_tab: Workbook, server: SheetsServer) -> None:
+    """A paste passes over rows that a filter hides."""
+    publish(NEW, OLD)
+
+    (step,) = (call.body["requests"] for call in server.calls if call.number == CALLS_OF_A_RUN)
+    assert [next(iter(request)) for request in step] == ["moveDimension", "updateCells", "deleteSheet"]
+    assert step[1]["updateCells"]["range"]["startRowIndex"] == 1, "a header that is right is not touched"
+
+
+def test_a_link_that_a_reader_put_beside_a_show_is_not_taken_for_a_formula_for_whatever_comes(
+    old_tab: Workbook,
+) -> None:
+    tab = old_tab.sheet("ShowInfo")
+    assert tab is not None
+    tab.put(2, 9, Formula('=HYPERLINK("https://example.org", "about 2")'))
+    publish([cells(1), cells(3)], OLD)
+
+    publish([cells(1), cells(3), cells(4)], [cells(1), cells(3)])
+
+    rows = [(row[0], len(row) > 9 and bool(row[9])) for row in old_tab.values("ShowInfo")]
+    assert rows == [("Show", True), ("Show 1", True), ("Show 3", True), ("Show 4", False), ("", True)]
+
+
+def test_what_readers_wrote_beside_a_row_that_goes_is_told_with_it(old_tab: Workbook) -> None:
+    (removed,) = publish([cells(1), cells(3)], OLD).difference.removed
+
+    assert (removed["label"], removed["beside"]) == ("2 Show 2", ["about 2"])
+
+
+def test_who_sorts_the_tab_in_the_moment_of_publishing_is_told(old_tab: Workbook, server: SheetsServer) -> None:
+    tab = old_tab.sheet("ShowInfo")
+    assert tab is not None
+
+    def sort(call: Call) -> None:
+        if call.number == CALLS_OF_A_RUN - 1:  # after the last look
+            notes = [row[9] for row in old_tab.values("ShowInfo")[1:]]
+            for place, (row, note) in enumerate(zip(reversed(OLD), reversed(notes), strict=True), start=1):
+                for column, cell in enumerate([*row, "", note]):
+                    tab.put(place, column, cell)
+
+    server.after_call = sort
+
+    (warning,) = publish([*OLD, cells(4)], OLD).warnings
+
+    assert seen(old_tab) == [HEADER, *OLD, cells(4)]
+    assert "somebody has moved or sorted rows in the moment of publishing" in warning
+
+
+def test_merged_cells_of_the_readers_that_would_be_torn_stop_it_before_anything_is_sent(
+    old_tab: Workbook, server: SheetsServer
+) -> None:
+    tab = old_tab.sheet("ShowInfo")
+    assert tab is not None
+    tab.merges.append(GridRange(1, 3, 9, 10))
+
+    with pytest.raises(ExportProblem, match="rows of shows that left can't be moved: J2:J3 are merged across rows"):
+        publish(NEW, OLD)
+
+    assert server.writes == 0
+    assert publish([*OLD, cells(4)], OLD).is_sent  # where nothing moves
+
+
+def test_the_guard_is_asked_again_about_what_readers_did_meanwhile(server: SheetsServer, workbook: Workbook) -> None:
+    rows = [cells(number) for number in range(1, 11)]
+    tab = workbook.add("ShowInfo", [HEADER, *rows])
+
+    def paste(call: Call) -> None:
+        if call.is_write and "/values/" in call.path:
+            for place in range(11, 41):
+                tab.put(place, 0, f"pasted {place}")
+
+    server.after_call = paste
+
+    with pytest.raises(GuardTripped, match="30 of 40 rows would go"):
+        publish([*rows, cells(11)], rows)
+
+    assert len(workbook.values("ShowInfo")) == 41
+
+
+# --- killed in the moment of publishing
+
+
+def test_what_a_killed_export_was_about_to_publish_is_known_by_the_sheet_itself(old_tab: Workbook) -> None:
+    publish(NEW, OLD)  # and nobody wrote down that it was done
+
+    again = Publication(Sheets(BOOK), table(NEW), Last(table(OLD), pending=table(NEW)))
+    published = again.run()
+
+    assert again.was_pending
+    assert (published.is_sent, published.difference.by_hand) == (False, [])
+
+    before = Publication(Sheets(BOOK), table([*NEW, cells(6)]), Last(table(NEW), pending=table(OLD)))
+    before.run()
+    assert not before.was_pending
 
 
 # --- what stops it
@@ -420,10 +526,11 @@ def test_a_tab_that_was_renamed_is_told_and_no_second_one_is_made(old_tab: Workb
     tab.title = "Shows"
 
     with pytest.raises(ExportProblem, match="the tab ShowInfo is now called “Shows”: rename it to ShowInfo"):
-        Publication(Sheets(BOOK), table(NEW), table(OLD), tab.sheet_id).run()
+        Publication(Sheets(BOOK), table(NEW), Last(table(OLD), tab.sheet_id)).run()
 
     assert old_tab.visible_titles() == ["Sheet1", "Shows", "Overview"]
-    assert Publication(Sheets(BOOK), table(NEW), table(OLD), 12345).run().is_sent  # that one was deleted: a new one
+    deleted = Last(table(OLD), sheet_id=12345)
+    assert Publication(Sheets(BOOK), table(NEW), deleted).run().is_sent  # a new one
 
 
 def test_a_tab_that_is_narrower_than_ours_grows(server: SheetsServer, workbook: Workbook) -> None:
@@ -440,7 +547,7 @@ def test_other_columns_than_last_time_leave_the_readers_columns_alone(server: Sh
 
     def send(header: tuple[str, ...], rows: list[list[Any]], was: tuple[str, ...], before: list[list[Any]]) -> None:
         now, then = (table(r, "ShowInfo (columns)", h) for r, h in ((rows, header), (before, was)))
-        Publication(Sheets(BOOK), now, then, tab.sheet_id).run()
+        Publication(Sheets(BOOK), now, Last(then, tab.sheet_id)).run()
 
     send(wide, [["A", "1", "Y"]], narrow, [["A", "1"]])
     assert workbook.values("ShowInfo (columns)") == [[*wide, "My notes"], ["A", "1", "Y", "about A"]]
@@ -456,7 +563,7 @@ def test_ten_thousand_rows_are_three_writes(server: SheetsServer, workbook: Work
     rows = [cells(number, f"Show {number} of a name that is as long as names are") for number in range(1, 10_001)]
     sheets = Sheets(BOOK)
 
-    Publication(sheets, table(rows), None).run()
+    Publication(sheets, table(rows), Last()).run()
 
     assert (sheets.writes, server.writes) == (3, 3)
     assert max(call.bytes for call in server.calls) < 10 * 2**20

@@ -123,7 +123,7 @@ def test_what_google_says_of_the_wait_is_obeyed_within_reason(
     assert stop.waits == [pytest.approx(wait, rel=0.25)]
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413])
 def test_what_will_not_pass_is_not_tried_again(
     sheets: Sheets, server: SheetsServer, stop: PatientEvent, status: int
 ) -> None:

@@ -75,9 +75,9 @@ class Command(BaseCommand):
     def close(self, report: Report, *, as_object: bool) -> None:
         if as_object:
             self.stdout.write(json.dumps(report.as_json()))
-        words = [tab.error for tab in report.failures] + ([report.error] if report.error else [])
         if report.exit_code:
-            raise CommandError("\n".join(dict.fromkeys(words)), returncode=report.exit_code)
+            words = [*(tab.error or tab.guard for tab in report.tabs), report.error]
+            raise CommandError("\n".join(dict.fromkeys(filter(None, words))), returncode=report.exit_code)
 
 
 def names(value: str) -> tuple[str, ...]:
@@ -88,7 +88,10 @@ def check_usage(options: dict[str, Any]) -> None:
     """Raises CommandError for options that exclude each other."""
     is_google = options["format"] == Format.GOOGLE
     problem = ""
-    if is_google and options["out"] is not None:
+    given = {name: options[name] for name in ("filter", "columns") if options[name] is not None}
+    if empty := [name for name, value in given.items() if not "".join(value).strip()]:
+        problem = f"--{empty[0]} names nothing: leave it out for all"  # a script's variable that holds nothing
+    elif is_google and options["out"] is not None:
         problem = "--out is for --format csv and xlsx"
     elif is_google and options["legacy"]:
         problem = "--legacy is for --format csv and xlsx: Google Sheets gets every text as it is"
