@@ -17,6 +17,12 @@ from ingestion.models import ResolutionCandidate, Stage, SyncState
 from ingestion.outcomes import Fetched, Outcome, Saved
 from ingestion.stored import Stored, offers_of
 
+STAGE_OF_SETS = {
+    "networks": Stage.ENTITIES,
+    "production_companies": Stage.ENTITIES,
+    "watch_providers": Stage.WATCH_PROVIDERS,
+}
+
 
 @dataclass(slots=True)
 class Plan:
@@ -228,7 +234,7 @@ def columns_change(show: Show, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def blanked(show: Show, values: dict[str, Any], plan: Plan, stored: Stored) -> tuple[str, ...]:
-    """What the show would lose whole: columns that become empty, sets that lose their last member."""
+    """What the show would lose whole of what upstream told: columns that become empty, sets that lose their last one."""
     lost = [
         name
         for name, after in values.items()
@@ -242,7 +248,15 @@ def blanked(show: Show, values: dict[str, Any], plan: Plan, stored: Stored) -> t
     for name, writes, links in sets:
         if writes.deleted and not writes.created and len(writes.deleted) == len(links.get(show.pk, ())):
             lost.append(name)
-    return tuple(lost)
+    return tuple(name for name in lost if was_told(name, show, stored))
+
+
+def was_told(name: str, show: Show, stored: Stored) -> bool:
+    """Whether upstream was asked for it before. If not, a file brought it, and upstream loses nothing by not having it."""
+    stage = STAGE_OF_SETS.get(name, Stage.DETAILS)
+    state = stored.states.get((show.pk, stage))
+    asked = state is not None and state.last_success_at is not None
+    return asked or (stage == Stage.DETAILS and show.tmdb_fetched_at is not None)
 
 
 def reply_marker(payload: dict[str, Any]) -> str:

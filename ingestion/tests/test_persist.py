@@ -1017,6 +1017,26 @@ def test_a_locked_column_is_no_loss() -> None:
     assert save(fetched_of(show, record_overview=None), hold_blanks=True).held == []
 
 
+def test_what_upstream_was_never_asked_for_is_no_loss() -> None:
+    show = make_show(description="Of a file.", show_total_seasons=3)
+    Network.objects.create(pk=9, name="Of a file")
+    ShowNetwork.objects.create(show=show, network_id=9, position=0)
+    empty = {"record_overview": None, "record_number_of_seasons": None, "record_networks": ()}
+
+    assert save(fetched_of(show, **empty), hold_blanks=True).held == []
+    show.refresh_from_db()
+    assert (show.description, show.show_total_seasons, networks_of(show)) == (None, None, [])
+
+
+def test_each_stage_that_was_asked_for_can_lose_its_own() -> None:
+    show = make_show(description="Of a file.")
+    save(fetched_of(show, stages=frozenset({Stage.ENTITIES})))
+
+    batch = save(fetched_of(show, record_overview=None, record_networks=()), hold_blanks=True)
+
+    assert batch.saved[0].blanked == ("networks",)
+
+
 def test_a_dry_run_writes_nothing_and_tells_all() -> None:
     synced, new, gone, doubtful = make_show(), make_show(), make_show(), make_show(tmdb_id=None, imdb_id="tt0000001")
     save(fetched_of(synced))
