@@ -9,7 +9,7 @@ class ExportsConfig(AppConfig):
     def ready(self) -> None:
         from catalog import alarms, queued, retention
         from catalog.planned import Planned, planned
-        from exports import checks, problems, runs  # noqa: F401  registers the system checks
+        from exports import problems, runs
 
         queued.ringers.append(runs.ring_again)
         retention.droppable.append(runs.old_runs)

@@ -20,7 +20,7 @@ from django.utils import timezone
 from catalog.sheet import FileProblem
 from exports.difference import Difference
 from exports.files import file_difference, file_of, places_of, save_file
-from exports.found import GuardTripped, refuse_long_cells, refuse_none
+from exports.found import Confirmed, GuardTripped, refuse_long_cells, refuse_none
 from exports.models import ExportedTab, ExportRun
 from exports.options import Format, Options, options_of, tables_of
 from exports.publish import Publication, Published
@@ -64,6 +64,8 @@ def export_run(run: ExportRun) -> Report:
     """Carries out a run that waited for a worker."""
     options = options_of(run)
     try:
+        if options.row()["workbook"] != run.workbook:
+            raise ImproperlyConfigured("it was asked for another workbook: SPREADSHEET_ID was changed since")
         tables = wanted_tables(options)
     except ImproperlyConfigured as error:
         finish(run, Status.FAILED, error=str(error))
@@ -188,6 +190,7 @@ class Export:
             table,
             last,
             force=self.options.force,
+            confirmed=self.confirmed(table.title),
             step=lambda words: self.step(table.title, words),
             on_swap=lambda difference, sheet_id: self.save_intent(tab, difference, table, sheet_id),
         )
@@ -197,6 +200,11 @@ class Export:
         if publication.was_pending and last.exported_id is not None:
             settle(last.exported_id)
         return published
+
+    def confirmed(self, title: str) -> Confirmed | None:
+        """What somebody had looked at before he let this run go on."""
+        rows = ExportedTab.objects.filter(run_id=self.options.confirms, title=title).values_list("removed", "changed")
+        return None if self.options.confirms is None else Confirmed(*(rows.first() or (0, 0)))
 
     # --- files
 

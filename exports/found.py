@@ -1,7 +1,7 @@
 """A tab of the workbook as readers have it now, and why it can't be published into."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any, Final
@@ -15,6 +15,7 @@ from exports.sheets_replies import Book, SheetInfo, column_name
 from exports.tables import HEADER, Row, Table, is_blank, row_of, same, text
 
 LONGEST_CELL: Final = 50_000  # characters: https://support.google.com/drive/answer/37603
+SKIPS: Final = ("OVERRIDE", "SKIP")  # a column, and what it says of a row that readers are not to see
 FEWEST: Final = 3  # rows that may always go: of a small tab they are a large share
 
 
@@ -137,12 +138,24 @@ def refuse_header(found: Found, table: Table, published: Table | None) -> None:
     )
 
 
-def refuse_loss(difference: Difference, found: Found, table: Table, published: Table | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """How many rows somebody has seen go, and change, before he said that it is right."""
+
+    removed: int
+    changed: int
+
+
+def refuse_loss(
+    difference: Difference, found: Found, table: Table, published: Table | None, confirmed: Confirmed | None = None
+) -> None:
     """Raises GuardTripped where too many rows would go, or a column be emptied in too many.
 
-    In a tab that was never published from here, it may be people who wrote what would go: none of it does.
+    In a tab that was never published from here, it may be people who wrote what would go: none of it does. Rows that
+    say SKIP in the sheet itself are not counted: that is why they go.
     """
-    if published is None and (loss := first_loss(difference)):
+    removed = [one for one in difference.removed if not is_skipped(table, one["cells"])]
+    if published is None and confirmed is None and (loss := first_loss(difference, removed)):
         raise GuardTripped(
             f"{table.title} was never published from here, and has what the catalogue has not: {loss}. Nothing was "
             f"published. Take it in first (import_workbook google); if the difference is right then, {PUBLISH_ANYWAY}",
@@ -153,29 +166,33 @@ def refuse_loss(difference: Difference, found: Found, table: Table, published: T
     emptied = Counter(name for one in difference.changed for name, (_, after) in one.cells.items() if after == "")
     column, count = emptied.most_common(1)[0] if emptied else ("", 0)
     lost = ""
-    if len(difference.removed) > limit:
-        lost = f"{len(difference.removed)} of {there} rows would go"
-    elif count > limit:
+    if len(removed) > (max(limit, confirmed.removed) if confirmed else limit):
+        lost = f"{len(removed)} of {there} rows would go"
+    elif count > (max(limit, confirmed.changed) if confirmed else limit):
         lost = f"{column} would be emptied in {count} of {there} rows"
     if lost:
+        than = "more than was confirmed" if confirmed else f"more than {settings.EXPORT_GUARD_SHARE:.0%}"
         raise GuardTripped(
-            f"{table.title}: {lost}, more than {settings.EXPORT_GUARD_SHARE:.0%}. Nothing was published. Look at the "
-            f"difference (--dry-run); if it is right, {PUBLISH_ANYWAY}",
+            f"{table.title}: {lost}, {than}. Nothing was published. Look at the difference (--dry-run); if it is "
+            f"right, {PUBLISH_ANYWAY}",
             difference,
         )
 
 
-def first_loss(difference: Difference) -> str:
+def is_skipped(table: Table, cells: Sequence[Any]) -> bool:
+    place = table.header.index(SKIPS[0]) if SKIPS[0] in table.header else None
+    return place is not None and text(cells[place]).strip().upper() == SKIPS[1]
+
+
+def first_loss(difference: Difference, removed: Sequence[Mapping[str, Any]]) -> str:
     """A row or a value that would go, in words; empty where nothing does."""
-    more = len(difference.removed) + len(difference.changed) - 1
+    more = len(removed) + len(difference.changed) - 1
     rest = f", and {more} rows more differ" if more > 1 else ", and another row differs" if more else ""
     for one in difference.changed:
         for name, (before, after) in one.cells.items():
             if before != "" and text(before) != text(after):
                 return f"row {one.number}, {one.label}: {name} “{before}”, not “{after}”{rest}"
-    if difference.removed:
-        return f"row {difference.removed[0]['row']}, {difference.removed[0]['label']}{rest}"
-    return ""
+    return f"row {removed[0]['row']}, {removed[0]['label']}{rest}" if removed else ""
 
 
 def refuse_long_cells(table: Table) -> None:

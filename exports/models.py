@@ -27,7 +27,15 @@ class ExportRun(models.Model):
     tabs = models.JSONField(default=list, help_text="Titles of the tabs that were asked for, in order.")
     view = models.CharField(blank=True, default="", help_text="The saved view whose shows alone are exported.")
     columns = models.JSONField(default=list, blank=True, help_text="The chosen ones; empty: all.")
-    force = models.BooleanField(default=False, help_text="Publishes even where many rows would go.")
+    force = models.BooleanField(default=False, help_text="Publishes however many rows go.")
+    confirms = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="confirmed_by",
+        help_text="The export that the guard stopped and that is published all the same: as much may go, and no more.",
+    )
     restore_of = models.ForeignKey(
         "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="restores", help_text="Published again."
     )

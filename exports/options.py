@@ -18,7 +18,8 @@ Format = ExportRun.Format
 class Options:
     """tabs: titles, in order. view: the slug of a saved view whose shows alone are exported. columns: empty for all.
 
-    force: publish although many rows go. restore: the number of the run whose rows are published again.
+    force: publish however many rows go. confirms: the number of the run that the guard stopped, of which somebody has
+    looked at what would go: as much may go, and no more. restore: the number of the run whose rows are published again.
     """
 
     format: str = Format.GOOGLE
@@ -27,6 +28,7 @@ class Options:
     columns: tuple[str, ...] = ()
     force: bool = False
     restore: int | None = None
+    confirms: int | None = None
 
     def row(self) -> dict[str, Any]:
         """The columns of ExportRun that hold this."""
@@ -38,11 +40,15 @@ class Options:
             "columns": list(self.columns),
             "force": self.force,
             "restore_of_id": self.restore,
+            "confirms_id": self.confirms,
         }
 
 
 def options_of(run: ExportRun) -> Options:
-    return Options(run.format, tuple(run.tabs), run.view, tuple(run.columns), run.force, run.restore_of_id)
+    columns = tuple(run.columns)
+    return Options(
+        run.format, tuple(run.tabs), run.view, columns, run.force, run.restore_of_id, confirms=run.confirms_id
+    )
 
 
 def find_tab(title: str) -> Tab:

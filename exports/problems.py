@@ -4,7 +4,7 @@ Keys: run:export_sheets, stale:google_sheets.
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.urls import reverse
@@ -12,6 +12,7 @@ from django.urls import reverse
 from exports.models import ExportRun
 from exports.runs import STALE_AFTER
 
+WHOLE: Final[dict[str, Any]] = {"view": "", "columns": [], "restore_of": None}
 ENDED: Final[dict[str, str]] = {
     ExportRun.Status.FAILED: "failed",
     ExportRun.Status.INTERRUPTED: "was cut off",
@@ -23,7 +24,8 @@ def find_problems(now: datetime) -> dict[str, str]:
     if not settings.SPREADSHEET_ID:
         return {}
     here = {"format": ExportRun.Format.GOOGLE, "workbook": settings.SPREADSHEET_ID}
-    ended = ExportRun.objects.filter(**here, finished_at__isnull=False)
+    # A part, or what was published again, says nothing of the whole: who asks for it sees how it ends.
+    ended = ExportRun.objects.filter(**here, **WHOLE, finished_at__isnull=False)
     last = ended.order_by("-finished_at").first()
     running = ExportRun.objects.filter(**here, status=ExportRun.Status.RUNNING)
     silent = running.filter(heartbeat_at__lt=now - STALE_AFTER).first()
@@ -36,8 +38,7 @@ def find_problems(now: datetime) -> dict[str, str]:
     elif last is not None and last.status in ENDED:
         reason = " ".join(last.error.split()) or "nobody knows why"
         found["run:export_sheets"] = f"Export {last.pk} to Google Sheets {ENDED[last.status]}: {reason}{page_of(last)}"
-    whole = ended.filter(status=ExportRun.Status.SUCCEEDED, view="", columns=[], restore_of=None)
-    good = whole.order_by("-finished_at").first()
+    good = ended.filter(status=ExportRun.Status.SUCCEEDED).order_by("-finished_at").first()
     since = good.finished_at if good else None
     if since is not None and now - since > settings.ALERT_EXPORT_AGE:
         found["stale:google_sheets"] = (

@@ -24,6 +24,7 @@ import orjson
 
 from exports.difference import Difference, compare, distance
 from exports.found import (
+    Confirmed,
     Found,
     GuardTripped,
     first_difference,
@@ -93,11 +94,12 @@ class Publication:
         last: Last,
         *,
         force: bool = False,
+        confirmed: Confirmed | None = None,
         step: Callable[[str], object] = lambda words: None,
         on_swap: Callable[[Difference, int], object] = lambda difference, sheet_id: None,
     ) -> None:
         self.sheets, self.table, self.last, self.published = sheets, table, last, last.table
-        self.force, self.step, self.on_swap = force, step, on_swap
+        self.force, self.confirmed, self.step, self.on_swap = force, confirmed, step, on_swap
         self.was_pending = False
         self.stage_id: int | None = None  # of the tab that is to be deleted when this fails
         self.stage_title = ""
@@ -136,7 +138,7 @@ class Publication:
     def ask_guard(self, found: Found, difference: Difference) -> None:
         """Raises GuardTripped."""
         if not (self.force or difference.is_empty):
-            refuse_loss(difference, found, self.table, self.published)
+            refuse_loss(difference, found, self.table, self.published, self.confirmed)
 
     def told(self, book: Book, found: Found, difference: Difference) -> Published:
         """Of a tab into which nothing was sent."""

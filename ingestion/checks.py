@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from redis import ConnectionPool
 
 from trr_site.command_line import environment_problems
+from trr_site.google_account import google_problems
 
 # Belong to what is built on these settings, or to the machine: no reason to warn.
 OTHERS = {
@@ -63,6 +64,9 @@ def check_environment(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         messages.append(Warning(problem, id="trr.W001") if missing else Error(problem, id="trr.E003"))
     if has_half_a_key_pair():
         messages.append(Error(HALF_A_KEY_PAIR, id="trr.E004"))
+    if settings.SPREADSHEET_ID:  # without a workbook there is nothing to say
+        told = set(settings.ENVIRONMENT_ERRORS)
+        messages += [Warning(problem, id="trr.W004") for problem in google_problems() if problem not in told]
     if settings.ALERT_EMAILS and not settings.EMAIL:
         text = "ALERT_EMAILS is set and EMAIL_URL is not: mail goes to port 25 of this machine"
         messages.append(Warning(text, id="trr.W003"))

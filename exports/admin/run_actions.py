@@ -15,7 +15,7 @@ from catalog.admin.author import refuse_without, user_of
 from catalog.admin.text import counted
 from catalog.show_filters import VIEW as SAVED_VIEW
 from exports.admin.buttons import PUBLISH, VIEW, what_is_missing
-from exports.admin.run_page import has_snapshot, is_newest, number_in, run_of, tab_contexts
+from exports.admin.run_page import has_snapshot, is_here, is_newest, number_in, run_of, tab_contexts
 from exports.admin.run_words import OPEN, run_url, titles_of, told, what
 from exports.models import ExportedTab, ExportRun
 from exports.options import Options, check, options_of
@@ -64,7 +64,8 @@ def restore(model_admin: "ModelAdmin[Any]", request: HttpRequest, run_id: int) -
         messages.error(request, f"{reason}: nothing can be published again.")
         return redirect(LIST if run is None else run_url(run_id))
     if request.method == "POST":
-        return queued(request, replace(options_of(run), restore=run.pk, force=False), run_url(run_id))
+        again = replace(options_of(run), restore=run.pk, force=False, confirms=None)
+        return queued(request, again, run_url(run_id))
     kept = ExportedTab.objects.filter(run=run, snapshot__isnull=False).order_by("pk").values_list("title", "rows")
     since = ExportRun.objects.filter(format=Format.GOOGLE, status=Status.SUCCEEDED, pk__gt=run.pk).count()
     about = {
@@ -83,12 +84,13 @@ def force(model_admin: "ModelAdmin[Any]", request: HttpRequest, run_id: int) -> 
     if run is None:
         messages.error(request, f"There is no export {run_id} any more.")
         return redirect(LIST)
-    if not run.tripped or not is_newest(run):
+    if not run.tripped or not is_newest(run) or not is_here(run):
         reason = "another one came after it" if run.tripped else "the guard did not stop it"
+        reason = reason if is_here(run) else "it was of another workbook"
         messages.warning(request, f"Export {run_id} is not forced: {reason}.")
         return redirect(run_url(run_id))
     if request.method == "POST":
-        return queued(request, replace(options_of(run), force=True), run_url(run_id))
+        return queued(request, replace(options_of(run), confirms=run.pk), run_url(run_id))
     about = {
         "title": f"Publish export {run_id} anyway?",
         "action": "Publish anyway",

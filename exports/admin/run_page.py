@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -10,8 +11,9 @@ from django.utils.text import Truncator
 from exports.admin import run_words as words
 from exports.admin.buttons import PUBLISH
 from exports.admin.row_shows import shows_of
-from exports.models import ExportedTab, ExportRun, Snapshot
+from exports.models import ExportedTab, ExportRun
 from exports.report import shown
+from exports.snapshots import of_this_workbook
 
 MOST_LISTED: Final = 100  # rows of each kind
 LONGEST_CELL: Final = 300  # characters
@@ -50,12 +52,17 @@ def page_context(request: HttpRequest, run: ExportRun, *, may_publish: bool) -> 
         "restores": list(run.restores.order_by("pk")),
         "tabs": tab_contexts(run, exported),
         "may_restore": acts and has_snapshot(run),
-        "may_force": acts and run.tripped and is_newest(run),
+        "may_force": acts and run.tripped and is_here(run) and is_newest(run),
     }
 
 
 def has_snapshot(run: ExportRun) -> bool:
-    return Snapshot.objects.filter(exported__run=run).exists()
+    return of_this_workbook().filter(exported__run=run, is_pending=False).exists()
+
+
+def is_here(run: ExportRun) -> bool:
+    """Whether it is of the workbook that is published into now."""
+    return run.workbook == settings.SPREADSHEET_ID
 
 
 def is_newest(run: ExportRun) -> bool:

@@ -27,8 +27,8 @@ LONGEST_ERROR = 120  # characters in the list
 @admin.register(ExportRun)
 class ExportRunAdmin(ReadOnlyAdmin):
     list_display = (
-        *("number", "what", "format", "state", "sheet", "who", "asked", "duration", "rows", "differences"),
-        *("calls_made", "why"),
+        *("number", "what", "format", "state", "why", "sheet", "who", "asked", "duration", "rows", "differences"),
+        "calls_made",
     )
     list_display_links = ("number",)
     list_filter = ("format", "status")

@@ -15,6 +15,9 @@ from demo.sheets import SheetsServer, Workbook
 from exports.admin.row_shows import shows_of
 from exports.admin.run_words import verdict_of
 from exports.models import ExportRun, Snapshot
+from exports.snapshots import save_snapshot
+from exports.tables import Table
+from exports.tabs import ShowInfo
 
 from .admin_pages import (
     EVIL,
@@ -368,7 +371,46 @@ def test_what_the_guard_stopped_is_published_anyway_once_that_is_confirmed(
     forced = work_off(waiting())
     assert forced.status == "succeeded"
     assert workbook.values("ShowInfo")[1:] == [cells(1)[:7]]
-    assert "switched off" in page_of(desk, forced)
+    assert f"export {tripped.pk}</a>" in page_of(desk, forced).split("<dt>Guard</dt>")[1][:120]
+
+
+def test_more_than_was_confirmed_does_not_go(desk: Client, workbook: Workbook, server: SheetsServer) -> None:
+    for number in range(1, 21):
+        a_show(number)
+    asked(desk, "export/")
+    work_off(waiting())
+    Show.objects.filter(tmdb_id__gt=13).update(deleted_at=timezone.now())
+    asked(desk, "export/")
+    tripped = work_off(waiting())
+    Show.objects.filter(tmdb_id__gt=1).update(deleted_at=timezone.now())  # a catastrophe, after somebody has looked
+
+    asked(desk, f"{tripped.pk}/force/")
+
+    forced = work_off(waiting())
+    assert (forced.status, forced.tripped) == ("failed", True)
+    assert "19 of 20 rows would go, more than was confirmed" in forced.error
+    assert len(workbook.values("ShowInfo")) == 21
+
+
+def test_what_was_of_another_workbook_is_neither_forced_nor_published_again(
+    desk: Client, server: SheetsServer, tripped: ExportRun, settings: Any
+) -> None:
+    good = ExportRun.objects.order_by("pk")[0]
+    settings.SPREADSHEET_ID = "another"
+
+    for run, button, action in ((tripped, "Publish anyway…", "force"), (good, "Publish again as it was…", "restore")):
+        assert button not in page_of(desk, run)
+        asked(desk, f"{run.pk}/{action}/")
+
+    assert not ExportRun.objects.filter(status="queued").exists()
+
+
+def test_what_was_only_about_to_be_published_is_not_offered_again(desk: Client, server: SheetsServer) -> None:
+    run = make_run("interrupted")
+    table = Table("ShowInfo", ShowInfo.header, [tuple(cells(1))], ShowInfo.keys)
+    save_snapshot(add_tab(run, is_published=False), table, is_pending=True)
+
+    assert "Publish again as it was…" not in page_of(desk, run)
 
 
 def test_who_forces_a_first_export_is_told_that_nothing_is_kept(

@@ -71,6 +71,14 @@ def test_a_later_one_that_succeeds_makes_it_well() -> None:
     assert find_problems(NOW) == {}
 
 
+@pytest.mark.parametrize("part", [{"view": "ended"}, {"columns": ["Show"]}, {"restore_of": True}])
+def test_a_part_that_succeeds_says_nothing_of_the_whole(part: dict[str, Any]) -> None:
+    bad = run("failed", age=2 * HOUR, error="no access")
+    run(**{name: bad if value is True else value for name, value in part.items()})
+
+    assert "run:export_sheets" in find_problems(NOW)
+
+
 @pytest.mark.parametrize("status", ["queued", "running"])
 def test_one_that_waits_or_goes_on_says_nothing_of_the_one_before(status: str) -> None:
     run("failed")

@@ -556,6 +556,15 @@ def test_other_columns_than_last_time_leave_the_readers_columns_alone(server: Sh
     assert workbook.values("ShowInfo (columns)") == [[*narrow, "", "My notes"], ["A", "1", "", "about A"]]
 
 
+def test_rows_that_say_skip_in_the_sheet_go_without_a_question(server: SheetsServer, workbook: Workbook) -> None:
+    skipped = [cells(number, OVERRIDE="SKIP") for number in range(11, 31)]
+    workbook.add("ShowInfo", [HEADER, *OLD, *skipped])
+
+    assert publish([*OLD, cells(4)]).is_sent
+
+    assert seen(workbook) == [HEADER, *OLD, cells(4)]
+
+
 # --- size
 
 

@@ -229,3 +229,18 @@ def test_without_a_workbook_none_is_planned(settings: Any, ready: Any) -> None:
     settings.SPREADSHEET_ID = ""
 
     assert ready() == []
+
+
+def test_an_export_that_was_asked_for_another_workbook_is_not_carried_out_in_this_one(
+    server: SheetsServer, workbook: Workbook, settings: Any
+) -> None:
+    a_show(1)
+    run = queue_export(Options())
+    server.workbooks["another"] = Workbook("another")
+    settings.SPREADSHEET_ID = "another"
+
+    told = export_queued(run.pk)
+
+    assert told["exit_code"] == 2
+    assert told["error"] == "it was asked for another workbook: SPREADSHEET_ID was changed since"
+    assert server.calls == []
