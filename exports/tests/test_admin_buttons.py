@@ -78,7 +78,8 @@ def test_without_a_workbook_the_button_is_disabled_and_says_what_to_set(
     html = html_of(desk.get(place))
 
     assert f'class="desk-button" disabled aria-describedby="export-missing">{BUTTON}</button>' in html
-    assert "SPREADSHEET_ID is not set: the id of the workbook, as its address has it behind /d/." in html
+    assert ("SPREADSHEET_ID is not set: the id of the workbook" in html) is (place == EXPORTS)
+    assert ("Google Sheets is not set up yet: <a" in html) is (place != EXPORTS)
     assert f'action="{EXPORTS}export/"' not in html
 
 
