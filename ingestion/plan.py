@@ -234,7 +234,7 @@ def columns_change(show: Show, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def blanked(show: Show, values: dict[str, Any], plan: Plan, stored: Stored) -> tuple[str, ...]:
-    """What the show would lose whole of what upstream told: columns that become empty, sets that lose their last one."""
+    """What the show would lose whole of what upstream told: columns that become empty, sets that lose all they had."""
     lost = [
         name
         for name, after in values.items()
@@ -252,7 +252,7 @@ def blanked(show: Show, values: dict[str, Any], plan: Plan, stored: Stored) -> t
 
 
 def was_told(name: str, show: Show, stored: Stored) -> bool:
-    """Whether upstream was asked for it before. If not, a file brought it, and upstream loses nothing by not having it."""
+    """Whether upstream was asked for it before. What a file brought instead is no loss of upstream's."""
     stage = STAGE_OF_SETS.get(name, Stage.DETAILS)
     state = stored.states.get((show.pk, stage))
     asked = state is not None and state.last_success_at is not None

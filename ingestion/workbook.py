@@ -6,6 +6,7 @@ and one more changes nothing.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -26,9 +27,10 @@ from ingestion.imports import CHUNK, EXCLUDED, UPDATE_BATCH
 from ingestion.models import SyncRun
 from ingestion.runs import Run, RunLost, start_run
 from ingestion.shows_csv import BadLine
-from ingestion.workbook_catalogue import KIND, Networks, read_catalogue, read_networks
+from ingestion.workbook_catalogue import Networks, Waits, read_catalogue, read_networks
+from ingestion.workbook_decisions import KIND
 from ingestion.workbook_plan import DOUBTFUL, Outcome, Seen, plan_rows
-from ingestion.workbook_rows import differ, parse_rows, save_rows, series_ids
+from ingestion.workbook_rows import KeptRow, count_rows, differ, parse_rows, save_rows, series_ids
 from ingestion.workbook_shows import SheetShow, parse_show
 from ingestion.workbook_tabs import LAYOUTS, SHOW_INFO, Tab, Workbook
 from trr_site.command_line import first_line
@@ -52,7 +54,8 @@ class TabReport:
 class Report:
     """How an import went. `error` is set when it ended before its end.
 
-    older: totals that TMDb has outgrown. waiting: rows of shows that TMDb was not asked for yet.
+    doubts: rows of which a value is doubtful and the rest is taken. older: totals that TMDb has outgrown. waiting:
+    rows by what has to come first before it can be told what of them is TMDb's.
     """
 
     name: str
@@ -60,8 +63,9 @@ class Report:
     run_id: int | None = None
     status: str = SyncRun.Status.RUNNING
     tabs: dict[str, TabReport] = field(default_factory=dict)
+    doubts: int = 0
     older: int = 0
-    waiting: int = 0
+    waiting: Counter[Waits] = field(default_factory=Counter)
     seconds: float = 0.0
     error: str = ""
 
@@ -89,9 +93,9 @@ class Told:
         for outcome in outcomes:
             self.report.tabs[tab].count(outcome.kind)
             self.report.older += outcome.older
-            self.report.waiting += outcome.waits
-            if outcome.kind == DOUBTFUL:
-                failures.append((outcome.show_id, f"{tab} row {outcome.number}", outcome.reason))
+            self.report.doubts += bool(outcome.doubts)
+            self.report.waiting[outcome.waits] += outcome.kind not in (EXCLUDED, DOUBTFUL)
+            failures += [(outcome.show_id, f"{tab} row {outcome.number}", reason) for reason in outcome.flaws]
             if self.on_outcome is not None:
                 self.on_outcome(tab, outcome)
         if self.run is not None and failures:
@@ -107,7 +111,7 @@ class Told:
 
     def progress(self) -> dict[str, Any]:
         counts = {kind: self.report.total(kind) for kind in ("created", "updated", "unchanged")}
-        counts |= {"failed": self.report.doubtful}
+        counts |= {"failed": self.report.doubtful + self.report.doubts}
         counts |= {kind: count for kind in (EXCLUDED, KEPT) if (count := self.report.total(kind))}
         return {"done": self.done, "total": self.report.rows, "counts": counts}
 
@@ -179,7 +183,8 @@ def ending(report: Report, told: Told) -> Iterator[None]:
         raise
     else:
         if report.status == SyncRun.Status.RUNNING:
-            report.status = SyncRun.Status.FAILED if report.doubtful else SyncRun.Status.SUCCEEDED
+            flawed = report.doubtful or report.doubts
+            report.status = SyncRun.Status.FAILED if flawed else SyncRun.Status.SUCCEEDED
 
 
 def import_show_info(tab: Tab, told: Told, stop: threading.Event) -> None:
@@ -204,15 +209,33 @@ def keep_tab(tab: Tab, series: set[str], told: Told, stop: threading.Event) -> N
     rows = parse_rows(tab, series)
     whole = [row for row in rows if row.cells]
     report = told.report.tabs[tab.title]
-    report.changed = differ(tab.title, whole) if told.run is None else save_rows(tab.title, whole, told.run.id)
-    report.counts[KEPT] = len(whole)
-    doubts = [(tab.header, flaw) for flaw in tab.flaws] + [(row.number, row.doubts) for row in rows if row.doubts]
+    if lost := loss_of(tab, whole):
+        report.counts[KEPT], doubts = count_rows(tab.title), [(tab.header or 1, lost)]
+    else:
+        report.changed = differ(tab.title, whole) if told.run is None else save_rows(tab.title, whole, told.run.id)
+        report.counts[KEPT] = len(whole)
+        doubts = [(tab.header, flaw) for flaw in tab.flaws]
+        doubts += [(row.number, row.doubts) for row in rows if row.doubts]
     told.tell(tab.title, [Outcome(number, DOUBTFUL, reason=reason) for number, reason in doubts])
     has_ended(told, len(rows), stop)
 
 
+def loss_of(tab: Tab, rows: Sequence[KeptRow]) -> str:
+    """Why what is kept of a tab is worth more than what it holds now; empty as a rule."""
+    if rows and not tab.flaws:
+        return ""
+    kept = count_rows(tab.title)
+    if not kept or not differ(tab.title, rows):
+        return ""
+    what = "; ".join(tab.flaws) if tab.flaws else "no row below the headings" if tab.header else "it is empty"
+    return f"{what}: {'the row that was kept before stays' if kept == 1 else f'the {kept:,} rows kept before stay'}"
+
+
 def has_ended(told: Told, rows: int, stop: threading.Event) -> bool:
-    """Whether to go on no further, as somebody has cancelled the run or asked the process to end."""
+    """Tells how far the import is, and gives the report its status where it is to end before its end.
+
+    Whether it is: somebody has cancelled the run, or asked the process to end.
+    """
     if words := told.beat(rows):
         told.report.status, told.report.error = SyncRun.Status.CANCELLED, words
     elif stop.is_set():

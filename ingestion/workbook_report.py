@@ -7,6 +7,7 @@ from ingestion.imports import EXCLUDED
 from ingestion.report import in_words
 from ingestion.shows_csv import shown
 from ingestion.workbook import KEPT, Report, TabReport
+from ingestion.workbook_catalogue import Waits
 from ingestion.workbook_plan import DOUBTFUL, Outcome
 from ingestion.workbook_tabs import LAYOUTS, SHOW_INFO, Workbook
 
@@ -14,6 +15,11 @@ CHANGING: Final = ("created", "updated")
 OF_SHOWS: Final = (*CHANGING, "unchanged", EXCLUDED, DOUBTFUL)
 MOST_LINES: Final = 20  # of what changes, or is not taken; all of them in detail
 MOST_ROWS: Final = 5  # named of those about which the same is told
+WAITING: Final = {
+    Waits.SYNC: "not asked of TMDb yet: {}; sync, then import again, to tell apart what people wrote",
+    Waits.EDITOR: "not known to TMDb: {}; give them their id under Review in admin, sync, then import again",
+    Waits.UPSTREAM: "not brought by the last sync: {}; see why under Runs in admin, sync, then import again",
+}
 
 
 class Listing:
@@ -106,9 +112,9 @@ def closing(report: Report) -> list[str]:
     ]
     if report.older:
         lines.append(f"totals that TMDb has outgrown, left out: {report.older:,}")
-    if report.waiting:
-        shows = "1 show" if report.waiting == 1 else f"{report.waiting:,} shows"
-        lines.append(f"not asked of TMDb yet: {shows}; sync, then import again, to tell apart what people wrote")
+    for waits, words in WAITING.items():
+        if count := report.waiting[waits]:
+            lines.append(words.format("1 show" if count == 1 else f"{count:,} shows"))
     if report.dry_run:
         lines.append("dry run: nothing was written; --write does it")
     return lines
@@ -136,10 +142,13 @@ def as_json(workbook: Workbook, report: Report, listing: Listing) -> dict[str, A
         "tabs": {title: tab_as_json(title, tab) for title, tab in report.tabs.items()},
         "missing_tabs": missing_tabs(workbook),
         "older": report.older,
-        "waiting": report.waiting,
+        "waiting": {str(waits): report.waiting[waits] for waits in WAITING},
         "not_read": list(workbook.not_read),
         "unused_columns": list(workbook.tabs[SHOW_INFO].others),
         "doubtful": [{"tab": tab, "row": one.number, "reason": one.reason} for tab, one in listing.doubtful],
+        "doubtful_values": [
+            {"tab": SHOW_INFO, "row": one.number, "reason": doubt} for one in listing.outcomes for doubt in one.doubts
+        ],
         "notes": [{"rows": numbers, "note": note} for note, numbers in listing.notes().items()],
         "changes": [
             {"row": one.number, "outcome": one.kind, "name": one.name, "fields": dict(one.fields)} for one in changed

@@ -7,7 +7,7 @@ kept all the same: nothing of the workbook is lost, and nothing of it is believe
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -193,7 +193,12 @@ def value_of(heading: str, cell: Any) -> Any:
     return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", cell if isinstance(cell, str) else text_of(cell))
 
 
-def differ(title: str, rows: list[KeptRow]) -> bool:
+def count_rows(title: str) -> int:
+    """How many are kept of a tab."""
+    return WorkbookRow.objects.filter(tab=title).count()
+
+
+def differ(title: str, rows: Sequence[KeptRow]) -> bool:
     """Whether they are others than those that are kept."""
     kept = WorkbookRow.objects.filter(tab=title).order_by("number").values_list("number", "cells")
     return [(number, form_of(cells)) for number, cells in kept.iterator(2_000)] != [
@@ -202,11 +207,11 @@ def differ(title: str, rows: list[KeptRow]) -> bool:
 
 
 def form_of(cells: Mapping[str, Any]) -> str:
-    """The same for what a database gives back in another order; Python takes True for 1."""
-    return json.dumps(cells, sort_keys=True)
+    """The same for what a database gives back in another order, and for 45 and `45`: a CSV has texts alone."""
+    return json.dumps({heading: text_of(cell) for heading, cell in cells.items()}, sort_keys=True)
 
 
-def save_rows(title: str, rows: list[KeptRow], run_id: int | None) -> bool:
+def save_rows(title: str, rows: Sequence[KeptRow], run_id: int | None) -> bool:
     """Replaces what is kept of a tab, in one transaction; False, and nothing written, where it is the same."""
     with transaction.atomic():
         if not differ(title, rows):

@@ -22,6 +22,7 @@ TOTALS: Final = {"show_total_seasons": "ShowTotalSeasons", "show_total_episodes"
 MOST_TOTAL: Final = 100_000  # as for whoever writes it by hand: catalog.values
 NETWORK: Final = "Network"
 AIRED: Final = "Most Recent Episode"
+TEXTS: Final = (LISTED["name"], NETWORK, LISTED["override"])  # numbers may stand there too: a show is called 24
 USED: Final = (*LISTED.values(), *TOTALS.values(), NETWORK, AIRED)
 
 
@@ -46,6 +47,12 @@ def parse_show(row: TabRow) -> SheetShow | BadLine:
         f"{heading} {shown(cell.text)}: {clause(cell.reason)}"
         for heading in USED
         if isinstance(cell := row.cells.get(heading), Unreadable)
+    ]
+    unreadable += [
+        f"{heading} {shown(text_of(cell))}: {'yes or no' if isinstance(cell, bool) else 'a date'} to the spreadsheet; "
+        "format the cell as text, and type it again"
+        for heading in TEXTS
+        if isinstance(cell := row.cells.get(heading), bool | date)
     ]
     if unreadable:
         return BadLine(row.number, "; ".join(unreadable))

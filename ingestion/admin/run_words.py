@@ -15,7 +15,7 @@ from ingestion.imports import KIND as IMPORT
 from ingestion.models import SyncChunk, SyncRun
 from ingestion.progress import OPEN, figures_of, time_left
 from ingestion.report import COUNTED
-from ingestion.workbook_catalogue import KIND as MOVING_IN
+from ingestion.workbook_decisions import KIND as MOVING_IN
 
 Status = SyncRun.Status
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from catalog.models import Network, Show
 from demo.sheets import Fault, SheetsServer, Workbook
 from ingestion import workbook as moving_in
-from ingestion.models import SyncRun, WorkbookRow
+from ingestion.models import SyncRun, SyncState, WorkbookRow
 from ingestion.problems import newest_runs
 from ingestion.runs import RunLost, start_run
 from ingestion.workbook_tabs import LAYOUTS, SHOW_INFO
@@ -167,6 +167,41 @@ def test_totals_that_tmdb_has_outgrown_are_counted(good):
     assert "totals that TMDb has outgrown, left out: 2" in run(good).out
 
 
+def test_a_doubtful_value_is_named_and_the_rest_of_its_row_is_taken(good):
+    show = Show.objects.create(name="Survivor", tmdb_id=14658, tmdb_name="Survivor", tmdb_fetched_at=timezone.now())
+    SyncState.objects.create(
+        show=show, stage="entities", status="ok", attempted_at=timezone.now(), last_success_at=timezone.now()
+    )
+    doubt = "Network 'CBS': TMDb has no such network here: choose one in admin (the rest of the row is taken)"
+
+    done = run(good, "--write")
+
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        f"ShowInfo row 2: {doubt}", "CommandError: 1 of 2 rows has a doubtful value",
+    ]  # fmt: skip
+    assert "created 1, updated 1, unchanged 0, excluded 0, doubtful 0" in done.out
+    report = json.loads(run(good, "--json").out)
+    assert report["doubtful_values"] == [{"tab": "ShowInfo", "row": 2, "reason": doubt}]
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("gone", "not known to TMDb: 1 show; give them their id under Review in admin, sync, then import again"),
+        ("failed", "not brought by the last sync: 1 show; see why under Runs in admin, sync, then import again"),
+    ],
+)
+def test_shows_that_tmdb_was_asked_for_in_vain_are_told_apart(good, status, said):
+    show = Show.objects.create(name="Survivor", tmdb_id=14658, needs_tmdb_resolution=True)
+    SyncState.objects.create(show=show, stage="details", status=status, attempted_at=timezone.now())
+
+    lines = run(good).out.splitlines()
+
+    assert said in lines
+    assert [line for line in lines if line.startswith("not asked of TMDb yet: 1 show;")]
+
+
 def test_json_is_one_object_on_stdout(old):
     done = run(old, "--json")
 
@@ -188,13 +223,14 @@ def test_json_is_one_object_on_stdout(old):
         },
         "missing_tabs": ["RealiteaseInfo", "WWHLinfo", "FinalList"],
         "older": 0,
-        "waiting": 2,
+        "waiting": {"sync": 2, "editor": 0, "upstream": 0},
         "not_read": ["Overview"],
         "unused_columns": ["My notes"],
         "doubtful": [
             {"tab": "ShowInfo", "row": 3, "reason": "tmdb_id 'x' is not a positive whole number below 2**63"},
             {"tab": "CastInfo", "row": 3, "reason": "IMDbCastID 'nm1' is not nm and at least 7 digits"},
         ],
+        "doubtful_values": [],
         "notes": [
             {"rows": [2], "note": "Network 'CBS': no network is yet known by that name; sync, then import again"},
             {"rows": [4], "note": "Network 'NBC': no network is yet known by that name; sync, then import again"},

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.changes import Author
 from catalog.csv_file import CSV
-from catalog.edits import decide_no_match, edit_show, lock_show
+from catalog.edits import decide_no_match, edit_show, lock_show, unlock_show
 from catalog.models import Change, Network, Show, ShowNetwork
 from catalog.revert import revert
 from catalog.sheet import FileProblem
@@ -26,6 +26,7 @@ from ingestion.options import Options
 from ingestion.runs import AlreadyRunning, cancel, start_run
 from ingestion.sync import sync_shows
 from ingestion.workbook import Report, import_workbook
+from ingestion.workbook_catalogue import Waits
 from ingestion.workbook_file import read_csv, read_xlsx
 from ingestion.workbook_plan import Outcome
 from ingestion.workbook_tabs import LAYOUTS, SHOW_INFO, Workbook
@@ -75,6 +76,10 @@ def known(**columns: Any) -> Show:
 def link(show: Show, *networks: Network) -> None:
     for position, network in enumerate(networks):
         ShowNetwork.objects.create(show=show, network=network, position=position)
+
+
+def doubts(outcomes: list[Outcome]) -> list[str]:
+    return [doubt for outcome in outcomes for doubt in outcome.doubts]
 
 
 def linked(show: Show) -> list[tuple[str, str]]:
@@ -261,6 +266,37 @@ def test_a_row_that_can_not_be_read_costs_no_other():
     assert SyncRun.objects.get().counts == {"created": 2, "updated": 0, "unchanged": 0, "failed": 1}
 
 
+def test_an_id_that_an_editor_has_corrected_brings_no_second_show(author):
+    row = show_row(name="Survivor", tmdb_id=1)
+    move_in(row, show_row(name="Voice", imdb_id="tt0000002"))
+    survivor, voice = Show.objects.order_by("name")
+    edit_show(survivor.pk, {"tmdb_id": 14658}, author)
+    edit_show(voice.pk, {"imdb_id": None}, author)
+    before = contents()
+
+    report, outcomes = move_in(row, show_row(name="Voice", imdb_id="tt0000002"), VOICE)
+
+    assert reasons(outcomes) == {
+        2: "tmdb_id 1 was that of Survivor until editor changed it to 14658: mend the row",
+        3: "imdb_id tt0000002 was that of Voice until editor took it away: mend the row",
+    }
+    assert kinds(outcomes)[2] == "created"
+    assert list(Show.objects.exclude(name="The Voice").order_by("pk").values()) == before["shows"]
+    assert SyncFailure.objects.filter(run_id=report.run_id).count() == 2
+
+
+def test_an_id_that_a_job_has_changed_is_free(author):
+    show = known(tmdb_id=1)
+    Change.objects.create(show=show, kind="updated", run_id=1, fields={"tmdb_id": [2, 1]})
+    gone = known(name="Gone", tmdb_id=3)
+    edit_show(gone.pk, {"tmdb_id": 4}, author)
+    delete_show(gone.pk, author)
+
+    _, outcomes = move_in(show_row(name="A", tmdb_id=2), show_row(name="B", tmdb_id=3))
+
+    assert kinds(outcomes) == ["created", "created"]
+
+
 # --- names
 
 
@@ -347,6 +383,21 @@ def test_an_override_fills_an_empty_one_and_is_locked(columns, cell, override, s
     show.refresh_from_db()
     assert (show.override, notes(outcomes)) == (override, said)
     assert show.is_locked("override") == (override == "SKIP" or bool(columns.get("locked_fields")))
+
+
+def test_an_override_that_was_emptied_in_the_sheet_is_told(author):
+    show = known(name="Survivor", tmdb_id=14658)
+    voice = known(name="The Voice", tmdb_name="The Voice", tmdb_id=41956)
+    move_in(show_row(name="Survivor", tmdb_id=14658, override="SKIP"))
+    edit_show(voice.pk, {"override": "Y"}, author)  # this one is not of the sheet
+
+    _, outcomes = move_in(show_row(name="Survivor", tmdb_id=14658), show_row(name="The Voice", tmdb_id=41956))
+
+    show.refresh_from_db()
+    assert (kinds(outcomes), show.override) == (["unchanged"] * 2, "SKIP")
+    assert notes(outcomes) == [
+        "OVERRIDE: emptied since the last import: kept, the catalogue says 'SKIP'; empty it in admin if that is right"
+    ]
 
 
 # --- totals
@@ -475,14 +526,31 @@ def test_a_network_that_was_merged_stands_for_that_one(bravo):
     assert show.locked_fields == []
 
 
-def test_a_network_that_nobody_knows_is_a_note_and_the_rest_is_taken():
-    show = known()
+def test_a_network_that_nobody_knows_yet_is_a_note():
+    report, outcomes = move_in(show_row(name="Survivor", tmdb_id=14658, network="Bravo"))
 
-    report, outcomes = move_in(show_row(name="Survivor", tmdb_id=14658, network="Bravo", override="Y"))
+    assert notes(outcomes) == ["Network 'Bravo': no network is yet known by that name; sync, then import again"]
+    assert (doubts(outcomes), report.status) == ([], "succeeded")
+
+
+def test_a_network_that_tmdb_does_not_have_is_doubtful_and_the_rest_of_the_row_is_taken(author):
+    show = known()
+    row = show_row(name="Survivor", tmdb_id=14658, network="Bravo TV", override="Y")
+
+    report, outcomes = move_in(row)
 
     show.refresh_from_db()
-    assert notes(outcomes) == ["Network 'Bravo': no network is yet known by that name; sync, then import again"]
-    assert (show.override, linked(show), report.status) == ("Y", [], "succeeded")
+    doubt = "Network 'Bravo TV': TMDb has no such network here: choose one in admin (the rest of the row is taken)"
+    assert (doubts(outcomes), notes(outcomes), kinds(outcomes)) == ([doubt], [], ["updated"])
+    assert (show.override, linked(show)) == ("Y", [])
+    assert (report.doubts, report.doubtful, report.status) == (1, 0, "failed")
+    failure = SyncFailure.objects.get()
+    assert (failure.item, failure.reason, failure.show_id) == ("ShowInfo row 2", doubt, show.pk)
+
+    # ... until somebody has chosen, or has locked none.
+    lock_show(show.pk, ["networks"], author)
+    report, outcomes = move_in(row)
+    assert (doubts(outcomes), report.status) == ([], "succeeded")
 
 
 def test_a_long_text_is_told_in_short():
@@ -490,16 +558,19 @@ def test_a_long_text_is_told_in_short():
 
     _, outcomes = move_in(show_row(name="Survivor", tmdb_id=14658, network="B" * 50_000))
 
-    assert len(notes(outcomes)[0]) < 200
+    assert len(doubts(outcomes)[0]) < 200
 
 
-def test_two_networks_of_a_name_are_for_an_editor_to_choose_from(bravo):
+@pytest.mark.parametrize("asked", [True, False])
+def test_two_networks_of_a_name_are_for_an_editor_to_choose_from(bravo, asked):
     Network.objects.create(pk=75, name="BRAVO")
-    show = known()
+    show = known() if asked else Show.objects.create(name="Survivor", tmdb_id=14658)
 
     _, outcomes = move_in(show_row(name="Survivor", tmdb_id=14658, network="Bravo"))
 
-    assert notes(outcomes) == ["Network 'Bravo': 2 networks are known by that name; choose in admin"]
+    said = "Network 'Bravo': 2 networks are known by that name"
+    assert doubts(outcomes) == ([f"{said}: choose one in admin (the rest of the row is taken)"] if asked else [])
+    assert notes(outcomes) == ([] if asked else [f"{said}; choose in admin"])
     assert linked(show) == []
 
 
@@ -587,7 +658,7 @@ def test_after_a_sync_another_import_tells_apart_what_people_wrote(upstream: Ups
         show_row(name=name_of(FIRST_ID + 2), imdb_id=imdb_id_of(FIRST_ID + 2), tmdb_id=FIRST_ID + 2),
     ]
     report, _ = move_in(*rows)
-    assert report.waiting == 3
+    assert report.waiting[Waits.SYNC] == 3
     assert set(map(str, Show.objects.values_list("locked_fields", flat=True))) == {"['name']"}
 
     assert sync_shows(Options(skip_logos=True), kind="sync_shows").exit_code == 0
@@ -595,7 +666,7 @@ def test_after_a_sync_another_import_tells_apart_what_people_wrote(upstream: Ups
     report, outcomes = move_in(*rows)
 
     first, second, third = Show.objects.order_by("tmdb_id")
-    assert (report.waiting, report.older) == (0, 1)
+    assert (report.waiting[Waits.SYNC], report.older) == (0, 1)
     assert (first.locked_fields, first.show_total_episodes) == ([], 30)
     assert third.locked_fields == []
     assert (second.name, second.show_total_seasons) == ("By hand", 4)
@@ -631,6 +702,80 @@ def test_a_lock_that_an_editor_has_set_on_a_name_stays(upstream: Upstream, autho
     assert kinds(outcomes) == ["unchanged"]
     show.refresh_from_db()
     assert show.locked_fields == ["name"]
+
+
+def test_what_an_editor_has_given_back_to_tmdb_is_not_taken_again(upstream: Upstream, bravo, author):
+    world(upstream, 1)
+    Show.all_objects.all().delete()
+    row = show_row(name="By hand", tmdb_id=FIRST_ID, seasons=50, episodes=20, network="Bravo")
+    move_in(row)
+    sync_shows(Options(skip_logos=True), kind="sync_shows")
+    move_in(row)
+    show = Show.objects.get()
+    assert show.locked_fields == ["name", "show_total_seasons", "networks"]
+
+    unlock_show(show.pk, show.locked_fields, author)
+    before = contents()
+    report, outcomes = move_in(row)
+
+    assert contents() == before
+    assert (kinds(outcomes), report.status) == (["unchanged"], "succeeded")
+    why = "as editor gave it back to TMDb"
+    assert notes(outcomes) == [
+        f"Show 'By hand': kept, the catalogue says 'Island 1001', {why}",
+        f"ShowTotalSeasons 50: kept, the catalogue says 3, {why}",
+        f"Network 'Bravo': kept, the catalogue says 'Network 1, Network 2', {why}",
+    ]
+
+    # ... but what a job has opened is taken, and so is what was locked anew.
+    Change.objects.filter(user__isnull=False).update(user=None)
+    assert kinds(move_in(row)[1]) == ["updated"]
+
+
+def test_the_value_that_stood_beside_a_lock_goes_with_it(upstream: Upstream):
+    world(upstream, 1)
+    Show.all_objects.all().delete()
+    row = show_row(name=name_of(FIRST_ID), tmdb_id=FIRST_ID)
+    move_in(row)
+    sync_shows(Options(skip_logos=True), kind="sync_shows")
+    assert Show.objects.get().upstream_values == {"name": name_of(FIRST_ID)}
+
+    move_in(row)
+
+    show = Show.objects.get()
+    assert (show.locked_fields, show.upstream_values) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("status", "mark", "waits"),
+    [
+        ("failed", True, Waits.UPSTREAM),
+        ("gone", True, Waits.EDITOR),
+        ("unresolved", True, Waits.EDITOR),
+        ("gone", False, Waits.SYNC),  # an editor has given it another id since
+        (None, True, Waits.SYNC),
+    ],
+)
+def test_what_must_come_before_another_import_is_told(status, mark, waits):
+    show = Show.objects.create(name="A", tmdb_id=1, needs_tmdb_resolution=mark)
+    if status:
+        SyncState.objects.create(show=show, stage=Stage.DETAILS, status=status, attempted_at=ASKED)
+
+    report, outcomes = move_in(show_row(name="A", tmdb_id=1, network="Bravo"))
+
+    assert report.waiting == {waits: 1}
+    advice = "sync" if waits == Waits.SYNC else "when TMDb has told of the show"
+    assert notes(outcomes) == [f"Network 'Bravo': no network is yet known by that name; {advice}, then import again"]
+
+
+def test_a_show_that_tmdb_does_not_have_waits_for_nothing(author):
+    show = Show.objects.create(name="A", imdb_id="tt0000001", needs_tmdb_resolution=True)
+    decide_no_match(show.pk, author)
+
+    report, outcomes = move_in(show_row(name="A", imdb_id="tt0000001", network="Bravo"))
+
+    assert report.waiting == {Waits.NOTHING: 1}
+    assert len(doubts(outcomes)) == 1
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

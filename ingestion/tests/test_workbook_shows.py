@@ -100,6 +100,13 @@ def test_a_day_in_another_form_is_noted_and_left_out(cell):
         ({"episodes": 100_001}, "ShowTotalEpisodes '100001' is not a whole number from 0 to 100,000"),
         ({"name": Unreadable("=A1", "A formula. Paste its value instead.")},
          "Show '=A1': a formula. Paste its value instead"),
+        ({"name": date(2001, 9, 1)},
+         "Show '2001-09-01': a date to the spreadsheet; format the cell as text, and type it again"),
+        ({"name": True, "override": datetime(2024, 5, 1)},
+         "Show 'TRUE': yes or no to the spreadsheet; format the cell as text, and type it again; "
+         "OVERRIDE '2024-05-01T00:00:00': a date to the spreadsheet; format the cell as text, and type it again"),
+        ({"network": False},
+         "Network 'FALSE': yes or no to the spreadsheet; format the cell as text, and type it again"),
         ({"name": "", "tmdb_id": "x", "seasons": "y"},
          "no name; tmdb_id 'x' is not a positive whole number below 2**63; "
          "ShowTotalSeasons 'y' is not a whole number from 0 to 100,000"),

@@ -16,7 +16,7 @@ from ingestion.sources.google_workbook import fetch_workbook, workbook_id
 from ingestion.sources.http import Stopped, UpstreamError
 from ingestion.workbook import Report, import_workbook
 from ingestion.workbook_file import read_workbook
-from ingestion.workbook_plan import DOUBTFUL, Outcome
+from ingestion.workbook_plan import Outcome
 from ingestion.workbook_report import Listing, as_json, text_of
 from ingestion.workbook_tabs import SHOW_INFO, Workbook
 from trr_site.command_line import check_database, one_line_errors, signals_as_event
@@ -82,8 +82,8 @@ class Command(BaseCommand):
             if not options["json"] and time.monotonic() - said >= LINE_EVERY:
                 said = time.monotonic()
                 self.stdout.write(f"{tab}: at row {outcome.number:,}")
-            if outcome.kind == DOUBTFUL:
-                self.stderr.write(f"{tab} row {outcome.number}: {outcome.reason}")
+            for flaw in outcome.flaws:
+                self.stderr.write(f"{tab} row {outcome.number}: {flaw}")
             listing.add(tab, outcome)
 
         try:
@@ -121,6 +121,9 @@ def end(report: Report) -> None:
         raise CommandError(f"{report.error}; run it again to import the rest", returncode=1)
     if report.status == SyncRun.Status.STOPPED:
         raise CommandError("stopped by a signal; run it again to import the rest", returncode=1)
-    if report.doubtful:
-        rows, are = ("row", "is") if report.rows == 1 else ("rows", "are")
-        raise CommandError(f"{report.doubtful:,} of {report.rows:,} {rows} {are} doubtful", returncode=1)
+    rows, are = ("row", "is") if report.rows == 1 else ("rows", "are")
+    have = "has" if report.doubts == 1 else "have"
+    parts = [f"{report.doubtful:,} of {report.rows:,} {rows} {are} doubtful"] if report.doubtful else []
+    parts += [f"{report.doubts:,} of {report.rows:,} {rows} {have} a doubtful value"] if report.doubts else []
+    if parts:
+        raise CommandError(" and ".join(parts), returncode=1)
