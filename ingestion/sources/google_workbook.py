@@ -1,12 +1,14 @@
-"""The old workbook where it lives: Google Sheets, read in two requests.
+"""The old workbook where it lives: Google Sheets, read in three requests.
 
 https://developers.google.com/workspace/sheets/api/reference/rest/v4/spreadsheets
 """
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import zip_longest
 from typing import Any, Final
 
 import requests
@@ -17,17 +19,19 @@ from google.oauth2.service_account import Credentials
 from openpyxl.utils import get_column_letter
 from requests.auth import AuthBase
 
-from catalog.sheet import FileProblem
+from catalog.sheet import FileProblem, Unreadable
 from ingestion.sources.http import HttpClient, NoAuth, Params, UpstreamError
 from ingestion.sources.tmdb import decode_json
 from ingestion.workbook_file import by_tab, naming, with_errors
-from ingestion.workbook_tabs import RawRow, Tab, Workbook, read_tab, tab_called
+from ingestion.workbook_tabs import SHOW_INFO, RawRow, Tab, Workbook, read_tab, tab_called
 from trr_site.google_account import AccountProblem, account_email, credentials
 
 MOST_BYTES: Final = 200 * 2**20  # of a reply
 TRIES: Final = 8  # the quota is one of a minute: the waits between them add up to a little more
 FIELDS: Final = "properties.title,sheets(properties(title,sheetType),merges)"
 ADDRESS: Final = re.compile(r"https?://docs\.google\.com/spreadsheets/(?:u/[0-9]+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?")
+FIRST_DAY: Final = datetime(1899, 12, 30)  # a day of no zone, as all of a sheet are
+LAST_DAY: Final = 2_958_466  # of the year 9999, from there
 AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,100}")  # Google's have 44 characters
 
 
@@ -90,19 +94,24 @@ def fetch_workbook(spreadsheet_id: str, stop: threading.Event | None = None) -> 
 def fetch_tabs(client: HttpClient, url: str) -> Workbook:
     about = client.get(url, {"fields": FIELDS}, lambda body: parse_about(decode_json(body)))
     ours = by_tab({title: tab_called(title) for title in about.merges})
-    tabs: dict[str, Tab] = {}
-    if ours:
-        params: Params = {
-            "ranges": [quoted(title) for title in ours.values()],
-            "valueRenderOption": "UNFORMATTED_VALUE",
-            "dateTimeRenderOption": "FORMATTED_STRING",
-        }
-        count = len(ours)
-        values = client.get(f"{url}/values:batchGet", params, lambda body: parse_values(decode_json(body), count))
-        for (tab, title), rows in zip(ours.items(), values, strict=True):
-            with naming(title):
-                tabs[tab] = read_tab(tab, map(with_errors, rows), about.merges[title])
-    return Workbook(about.title, tabs, tuple(title for title in about.merges if title not in ours.values()))
+    values = fetch_values(client, url, list(ours.values()), "FORMATTED_STRING")
+    rows = dict(zip(ours, values, strict=True))
+    if SHOW_INFO in ours:
+        (typed,) = fetch_values(client, url, [ours[SHOW_INFO]], "SERIAL_NUMBER")
+        rows[SHOW_INFO] = with_dates(rows[SHOW_INFO], typed)
+    return parse_tabs(about, ours, rows)
+
+
+def fetch_values(client: HttpClient, url: str, titles: list[str], dates: str) -> list[list[RawRow]]:
+    """The rows of these tabs in one request. `dates` says what a date is: a text as people see it, or a number."""
+    if not titles:
+        return []
+    params: Params = {
+        "ranges": [quoted(title) for title in titles],
+        "valueRenderOption": "UNFORMATTED_VALUE",
+        "dateTimeRenderOption": dates,
+    }
+    return client.get(f"{url}/values:batchGet", params, lambda body: parse_values(decode_json(body), len(titles)))
 
 
 def refusal_of(error: UpstreamError) -> str:
@@ -114,6 +123,35 @@ def refusal_of(error: UpstreamError) -> str:
     if error.status is not None and 400 <= error.status < 500 and error.status != 429:
         return f"Google does not give the workbook out: {error}"
     return ""
+
+
+def parse_tabs(about: About, ours: Mapping[str, str], rows: Mapping[str, Iterable[RawRow]]) -> Workbook:
+    """The workbook, of our tabs by their titles there and their rows; raises FileProblem, which names the tab."""
+    tabs: dict[str, Tab] = {}
+    for tab, title in ours.items():
+        with naming(title):
+            tabs[tab] = read_tab(tab, map(with_errors, rows[tab]), about.merges[title])
+    return Workbook(about.title, tabs, tuple(title for title in about.merges if title not in ours.values()))
+
+
+def with_dates(shown: Iterable[RawRow], typed: Iterable[RawRow]) -> list[RawRow]:
+    """The same rows with dates for the cells that are dates: texts in the one reply, numbers in the other."""
+    return [
+        (number, [day_of(cell, there) for cell, there in zip_longest(cells, others[: len(cells)])], problem)
+        for (number, cells, problem), (_, others, _) in zip_longest(shown, typed, fillvalue=(0, [], ""))
+        if number
+    ]
+
+
+def day_of(cell: Any, there: Any) -> Any:
+    """The cell, or the moment that it is: Google counts days from 1899-12-30."""
+    is_number = isinstance(there, int | float) and not isinstance(there, bool)
+    if not isinstance(cell, str) or not is_number:
+        return cell
+    if not 1 <= there < LAST_DAY:
+        return Unreadable(cell, "A time of day. Format the cell as text or as a number.")
+    moment = FIRST_DAY + timedelta(days=there)
+    return moment.date() if moment.time() == time() else moment
 
 
 def quoted(title: str) -> str:

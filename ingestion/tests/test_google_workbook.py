@@ -3,9 +3,11 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import date, datetime
 from typing import Any
 
 import pytest
+import requests
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -14,8 +16,16 @@ from demo.server import Reply
 from demo.sheets import Fault, Formula, GridRange, SheetsServer, Workbook
 from demo.upstream import Upstream
 from ingestion.sources import http
-from ingestion.sources.google_workbook import fetch_workbook, parse_about, parse_values, workbook_id
+from ingestion.sources.google_workbook import (
+    day_of,
+    fetch_workbook,
+    parse_about,
+    parse_values,
+    with_dates,
+    workbook_id,
+)
 from ingestion.sources.http import Stopped, UpstreamError
+from ingestion.workbook_shows import parse_show
 from ingestion.workbook_tabs import SHOW_INFO
 from trr_site import google_account
 
@@ -57,7 +67,7 @@ def test_a_workbook_is_named_by_its_id_or_its_address(text, found):
     assert workbook_id(text) == found
 
 
-def test_all_tabs_are_read_in_two_requests_without_credentials(server, workbook):
+def test_all_tabs_are_read_in_three_requests_without_credentials(server, workbook):
     workbook.add("CastInfo", [["Name", "IMDbCastID", "IMDbSeriesID"], [CAST[0], CAST[2], CAST[4]]])
     workbook.add("FinalList")
 
@@ -71,7 +81,7 @@ def test_all_tabs_are_read_in_two_requests_without_credentials(server, workbook)
         "Name": "Kyle Richards", "IMDbCastID": "nm0724153", "IMDbSeriesID": "tt0239195",
     }  # fmt: skip
     assert read.tabs["FinalList"].header == 0
-    assert [call.method for call in server.calls] == ["GET", "GET"]
+    assert [call.method for call in server.calls] == ["GET"] * 3
     assert not any("authorization" in call.headers for call in server.calls)
 
 
@@ -92,6 +102,50 @@ def test_values_come_as_they_are_and_not_as_they_look(server, workbook):
 
     assert (cells["TMDbSeriesID"], cells["Show"]) == (14658, "'90s TV")
     assert cells["OVERRIDE"] == Unreadable("#NAME?", "An error of the spreadsheet.")
+
+
+def test_a_cell_that_google_has_made_a_date_is_one_and_a_text_that_looks_like_it_is_none(server, workbook):
+    session = requests.Session()
+    session.trust_env = False
+    with session:
+        session.put(
+            f"{server.url}/v4/spreadsheets/{BOOK}/values/ShowInfo!A3:H4",
+            params={"valueInputOption": "USER_ENTERED"},
+            json={"values": [["9/1/2001", "CBS", 1, 2, "", 1, "12/20/2023", ""], ["'9/1/2001", True, "", "", "", 2]]},
+        ).raise_for_status()
+    server.clear()
+
+    _, first, second = fetch_workbook(BOOK).tabs[SHOW_INFO].rows
+
+    assert (first.cells["Show"], first.cells["Most Recent Episode"]) == (date(2001, 9, 1), date(2023, 12, 20))
+    assert (second.cells["Show"], second.cells["Network"]) == ("9/1/2001", True)
+    assert parse_show(first).reason.startswith("Show '2001-09-01': a date to the spreadsheet")
+
+
+@pytest.mark.parametrize(
+    ("cell", "there", "found"),
+    [
+        ("9/1/2001", 37135, date(2001, 9, 1)),
+        ("9/1/2001 12:00", 37135.5, datetime(2001, 9, 1, 12)),
+        ("9:11", 0.38, Unreadable("9:11", "A time of day. Format the cell as text or as a number.")),
+        ("-1:00", -0.04, Unreadable("-1:00", "A time of day. Format the cell as text or as a number.")),
+        ("far away", 2_958_466, Unreadable("far away", "A time of day. Format the cell as text or as a number.")),
+        ("24", "24", "24"),
+        (24, 24, 24),
+        (True, True, True),
+        ("x", None, "x"),  # it was changed between the two requests
+        ("x", True, "x"),
+    ],
+)
+def test_a_date_is_a_text_in_one_reply_and_a_number_in_the_other(cell, there, found):
+    assert day_of(cell, there) == found
+
+
+def test_replies_of_two_lengths_are_those_of_a_sheet_that_was_edited_meanwhile():
+    shown = [(1, ["a", "b"], ""), (2, ["c"], "")]
+
+    assert with_dates(shown, [(1, ["a"], "")]) == shown
+    assert with_dates(shown, [(1, ["a", "b", "x"], ""), (2, ["c"], ""), (3, ["new"], "")]) == shown
 
 
 def test_merged_cells_are_found(server, workbook):
@@ -126,7 +180,7 @@ def test_a_refusal_is_told_in_words_after_one_request(server, status, reason):
     assert server.reads == 1
 
 
-@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.parametrize("call", [1, 2, 3])
 @pytest.mark.parametrize(
     "fault",
     [
@@ -143,7 +197,7 @@ def test_what_may_pass_is_tried_again(server, call, fault):
     server.fail(call, fault)
 
     assert fetch_workbook(BOOK).tabs[SHOW_INFO].rows
-    assert server.reads == 3
+    assert server.reads == 4
 
 
 def test_what_does_not_pass_is_told_as_what_may(server, monkeypatch):
@@ -235,7 +289,28 @@ def test_the_accounts_token_is_sent_to_google(server, login):
     login.always("/token", Reply(body={"access_token": TOKEN, "expires_in": 3600}))
 
     assert fetch_workbook(BOOK).tabs[SHOW_INFO].rows
-    assert [call.headers["authorization"] for call in server.calls] == [f"Bearer {TOKEN}"] * 2
+    assert [call.headers["authorization"] for call in server.calls] == [f"Bearer {TOKEN}"] * 3
+
+
+def test_a_netrc_is_sent_to_nobody(server, login, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login a-person password of-somebody\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    login.always("/token", Reply(body={"access_token": TOKEN, "expires_in": 3600}))
+
+    assert fetch_workbook(BOOK).tabs[SHOW_INFO].rows
+
+    assert {call.headers["authorization"] for call in server.calls} == {f"Bearer {TOKEN}"}
+    assert login.requests
+    assert not [request for request in login.requests if "authorization" in request.headers]
+
+
+def test_a_netrc_is_not_sent_without_an_account_either(server, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("default login a-person password of-somebody\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+    fetch_workbook(BOOK)
+
+    assert not any("authorization" in call.headers for call in server.calls)
 
 
 def test_who_a_workbook_must_be_shared_with_is_told_and_no_token(server, login):
