@@ -28,7 +28,7 @@ class WorkbookRowAdmin(ReadOnlyAdmin):
     list_per_page = 100
     paginator = BoundedPaginator
     search_fields = ("cells",)  # see get_search_results
-    search_help_text = "Any text of a cell: a name, an id."
+    search_help_text = "Any text of a row: a name, an id; headings too."
     fields = ("place", "values", "read_by")
     readonly_fields = fields
 

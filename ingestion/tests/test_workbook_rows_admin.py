@@ -59,6 +59,34 @@ def test_a_row_is_found_by_what_stands_in_a_cell(viewer, term):
     assert "Person 3" not in text
 
 
+def test_a_heading_is_found_too_and_the_search_says_so(viewer):
+    row(2, Name="Ana", Zodiac="Aries")
+    row(3)
+
+    text = text_of(viewer, f"{LIST}?q=zodiac")
+    assert "CastInfo row 2" in text
+    assert "Person 3" not in text
+    assert "Any text of a row: a name, an id; headings too." in viewer.get(LIST).content.decode()
+
+
+def test_an_empty_list_says_how_rows_come_here(viewer, admin_client):
+    for client in (viewer, admin_client):
+        text = text_of(client, LIST)
+        assert "Nothing was kept of the old workbook yet: python manage.py import_workbook SOURCE --write" in text
+        assert "Create a new item" not in text
+
+
+@pytest.mark.parametrize("query", ["q=nobody", "tab=WWHLinfo"])
+def test_a_list_that_is_filtered_away_leads_back_to_all(viewer, query):
+    row(2)
+    row(2, "FinalList", Name="Ana")
+
+    text = text_of(viewer, f"{LIST}?{query}")
+
+    assert "No row is like that. Show all rows" in text
+    assert "Nothing was kept" not in text
+
+
 def test_the_page_of_a_row_shows_every_cell_and_the_run(viewer):
     kept = row(Name="Kyle Richards", TotalEpisodes=250, M="use THIS")
 
