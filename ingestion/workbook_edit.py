@@ -160,8 +160,8 @@ def network_of(row: SheetShow, catalogue: Catalogue, edit: Edit, waits: Waits) -
     elif ids:
         edit.notes.append(f"{said}: {len(ids)} networks are known by that name; choose in admin")
     else:
-        advice = "sync" if waits == Waits.SYNC else "when TMDb has told of the show"
-        edit.notes.append(f"{said}: no network is yet known by that name; {advice}, then import again")
+        advice = "sync, then import again" if waits == Waits.SYNC else "import again once TMDb has told of the show"
+        edit.notes.append(f"{said}: no network is yet known by that name; {advice}")
     return None
 
 

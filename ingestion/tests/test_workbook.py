@@ -764,8 +764,8 @@ def test_what_must_come_before_another_import_is_told(status, mark, waits):
     report, outcomes = move_in(show_row(name="A", tmdb_id=1, network="Bravo"))
 
     assert report.waiting == {waits: 1}
-    advice = "sync" if waits == Waits.SYNC else "when TMDb has told of the show"
-    assert notes(outcomes) == [f"Network 'Bravo': no network is yet known by that name; {advice}, then import again"]
+    advice = "sync, then import again" if waits == Waits.SYNC else "import again once TMDb has told of the show"
+    assert notes(outcomes) == [f"Network 'Bravo': no network is yet known by that name; {advice}"]
 
 
 def test_a_show_that_tmdb_does_not_have_waits_for_nothing(author):
