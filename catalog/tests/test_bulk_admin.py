@@ -288,6 +288,7 @@ def test_two_clicks_apply_once(desk: Client, show: Show) -> None:
     assert desk.get(preview)["Location"] == first["Location"]
 
 
+@pytest.mark.once
 def test_1000_shows_go_to_the_worker_and_end_on_the_result_page(
     desk: Client, django_capture_on_commit_callbacks: Any
 ) -> None:

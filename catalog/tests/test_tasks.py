@@ -20,6 +20,7 @@ def queued(editor: Any, count: int, capture: Any) -> tuple[Batch, dict[str, Any]
     return batch, OrmQ.objects.get().task
 
 
+@pytest.mark.once
 def test_a_batch_of_1000_is_queued_and_done_by_its_task(editor: Any, django_capture_on_commit_callbacks: Any) -> None:
     batch, task = queued(editor, 1000, django_capture_on_commit_callbacks)
     assert (batch.status, task["func"]) == ("queued", "catalog.tasks.apply_batch")

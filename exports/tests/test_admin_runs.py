@@ -33,7 +33,7 @@ from .admin_pages import (
 )
 from .conftest import HEADER, a_show, cells
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def plain(html: str) -> str:

@@ -417,7 +417,7 @@ def test_file_that_breaks_off_keeps_the_chunks_that_are_done(monkeypatch):
 
 
 def test_statements_go_by_the_chunk_not_by_the_line():
-    lines = 20_000
+    lines = 4 * imports.CHUNK
     text = "".join(f"Show {n},tt{n:07},{n}\n" for n in range(1, lines + 1))
     chunks = lines // imports.CHUNK
 
@@ -433,6 +433,7 @@ def test_statements_go_by_the_chunk_not_by_the_line():
     assert len(first) <= (8 if connection.vendor == "postgresql" else 100) * chunks + 10
 
 
+@pytest.mark.once
 def test_updates_go_by_the_batch():
     lines = 2_000
     Show.objects.bulk_create(Show(name=f"Show {n}", tmdb_id=n, needs_imdb_resolution=True) for n in range(1, lines + 1))

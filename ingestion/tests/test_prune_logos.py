@@ -119,6 +119,7 @@ def test_of_1500_live_logos_and_2_orphans_the_2_are_deleted(store: Store) -> Non
     assert store.stored() == live
 
 
+@pytest.mark.once
 def test_of_5000_objects_the_1200_that_are_named_on_the_second_page_and_later_stay(bucket: BucketStore) -> None:
     old = orphans(bucket, 1000, "a_kind_of_old")
     young = orphans(bucket, 2800, "between", days=6.9)
@@ -136,6 +137,7 @@ def test_of_5000_objects_the_1200_that_are_named_on_the_second_page_and_later_st
     assert [name for name, _ in bucket.calls] == ["ListObjectsV2"] * 6 + ["DeleteObjects"]
 
 
+@pytest.mark.once
 def test_of_5000_objects_none_goes_where_3800_would(bucket: BucketStore) -> None:
     orphans(bucket, 3800)
     named(bucket, 1200, "watch_providers", WatchProvider)

@@ -10,7 +10,7 @@ from django.test import Client
 
 from ingestion.models import SyncRun, WorkbookRow
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LIST = "/admin/ingestion/workbookrow/"
 HOSTILE = "<script>alert('x')</script>"
