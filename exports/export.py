@@ -280,6 +280,10 @@ class Export:
             before = self.run.exported.filter(title=tab.title)  # by a process of this run that was killed
             if not tab.is_sent and before.filter(is_published=True).exists():
                 return
+            if tab.error and before.filter(snapshot__is_pending=True).exists():
+                # It failed at the one call, which may have been done all the same: the next run looks.
+                before.update(error=mask_secrets(tab.error))
+                return
             exported = self.replaced_tab(tab, published.sheet_id if published else None)
             if published is not None:
                 now = published.as_it_stands()

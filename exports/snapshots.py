@@ -50,7 +50,7 @@ def last_published(title: str) -> Last:
 def settle(exported_id: int) -> None:
     """What was about to be published was: readers have it."""
     Snapshot.objects.filter(pk=exported_id).update(is_pending=False)
-    ExportedTab.objects.filter(pk=exported_id).update(is_published=True)
+    ExportedTab.objects.filter(pk=exported_id).update(is_published=True, error="")
 
 
 def tables_of_run(run_id: int) -> list[Table]:

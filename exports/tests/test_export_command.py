@@ -745,6 +745,27 @@ def test_a_database_that_fails_in_the_middle_is_one_line_and_the_next_run_makes_
     assert last.exported.get().snapshot.title == "ShowInfo"
 
 
+def test_what_was_published_although_it_was_told_as_failed_is_nobodys_edit(
+    three: SheetsServer, workbook: Workbook
+) -> None:
+    a_show(4, "Fourth")
+    three.fail(8, Fault(after=True, drop=True))
+    three.fail_always(Fault(status=503), from_call=9)
+    assert run().code == 1
+    failed = ExportRun.objects.order_by("-pk")[0].exported.get()
+    assert failed.error
+    assert not failed.is_published
+    three.clear()
+    Show.objects.filter(name="Fourth").update(name="Renamed since")
+
+    done = run()
+
+    assert (done.code, "somebody" in done.out) == (0, False)
+    assert rows_of(workbook)[-1][0] == "Renamed since"
+    failed.refresh_from_db()
+    assert failed.is_published
+
+
 @pytest.mark.parametrize("call", range(1, 9))
 def test_sigterm_at_any_call_is_exit_code_1_and_readers_have_the_old_tab_or_the_new_one(
     three: SheetsServer, workbook: Workbook, call: int
