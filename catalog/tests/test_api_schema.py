@@ -251,6 +251,7 @@ def headers(rows: Show, editor: Any) -> Iterator[Callable[[str], dict[str, str]]
         signal.connect(close_old_connections)
 
 
+@pytest.mark.once
 @made_up.parametrize()
 @pytest.mark.parametrize("who", ["anybody", "editor"])
 def test_schemathesis_finds_nothing(case: Any, who: str, headers: Callable[[str], dict[str, str]]) -> None:
@@ -275,6 +276,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "trr_api_client"
 
 
+@pytest.mark.once
 @pytest.mark.django_db(transaction=True)
 def test_a_typed_client_can_be_made_of_it_and_reads_and_edits_shows(
     live_server: Any, package: str, rows: Show, editor: Any

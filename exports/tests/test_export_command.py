@@ -451,6 +451,7 @@ def test_wrong_arguments_are_named(args: list[str], words: str) -> None:
 
 
 @pytest.mark.once
+@pytest.mark.once
 def test_wrong_arguments_are_exit_code_2_in_a_shell() -> None:
     ended = shell("export_sheets", "--format", "pdf")
 
@@ -458,6 +459,7 @@ def test_wrong_arguments_are_exit_code_2_in_a_shell() -> None:
     assert ended.stderr.splitlines()[-1].startswith("manage.py export_sheets: error: argument --format: invalid choice")
 
 
+@pytest.mark.once
 @pytest.mark.once
 def test_a_database_that_is_not_there_is_exit_code_2_in_a_shell() -> None:
     ended = shell("export_sheets")

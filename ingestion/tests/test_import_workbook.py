@@ -347,6 +347,7 @@ def test_a_malformed_environment_is_exit_2(good, monkeypatch):
     assert (run(good).code, run(good).err) == (2, "CommandError: DATABASE_URL is malformed\n")
 
 
+@pytest.mark.once
 def test_a_shell_sees_one_line_and_exit_2_without_a_database(tmp_path):
     environment = os.environ | {
         "DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3",
