@@ -25,7 +25,7 @@ from trr_site.google_account import GOOGLE
 
 from .conftest import BOOK, HEADER, a_show, cells
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 def run(*args: str) -> Any:
@@ -450,8 +450,6 @@ def test_wrong_arguments_are_named(args: list[str], words: str) -> None:
     assert words in done.err
 
 
-@pytest.mark.once
-@pytest.mark.once
 def test_wrong_arguments_are_exit_code_2_in_a_shell() -> None:
     ended = shell("export_sheets", "--format", "pdf")
 
@@ -459,8 +457,6 @@ def test_wrong_arguments_are_exit_code_2_in_a_shell() -> None:
     assert ended.stderr.splitlines()[-1].startswith("manage.py export_sheets: error: argument --format: invalid choice")
 
 
-@pytest.mark.once
-@pytest.mark.once
 def test_a_database_that_is_not_there_is_exit_code_2_in_a_shell() -> None:
     ended = shell("export_sheets")
 
@@ -813,7 +809,6 @@ def test_a_second_tab_is_published_when_the_first_one_can_not_be(
     assert run("--tabs", "names").code == 0
 
 
-@pytest.mark.once
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         call_command("export_sheets", "--help")

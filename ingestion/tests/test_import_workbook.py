@@ -26,7 +26,7 @@ from ingestion.workbook_tabs import LAYOUTS, SHOW_INFO
 
 from .workbooks import CAST, SHOW_HEADER, SURVIVOR, VOICE, contents, show_row, write_csv, write_xlsx
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 COMMAND = "ingestion.management.commands.import_workbook"
 BOOK = "1yXHRaUTFlGV-Axis4vLHtoPvGUj3C_-awA_5sLK8k6g"
@@ -347,7 +347,6 @@ def test_a_malformed_environment_is_exit_2(good, monkeypatch):
     assert (run(good).code, run(good).err) == (2, "CommandError: DATABASE_URL is malformed\n")
 
 
-@pytest.mark.once
 def test_a_shell_sees_one_line_and_exit_2_without_a_database(tmp_path):
     environment = os.environ | {
         "DATABASE_URL": "sqlite:////nowhere/at/all.sqlite3",
