@@ -14,7 +14,7 @@ from django.urls import reverse
 from catalog.access import describe_rights
 from catalog.models import AccessEvent, Show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LOGIN = "/admin/login/"
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

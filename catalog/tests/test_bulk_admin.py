@@ -17,7 +17,7 @@ from catalog.models import Batch, Change, Show
 from catalog.tasks import apply_batch
 from catalog.trash import delete_show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LIST = "/admin/catalog/show/"
 SCRIPT = "<script>alert(1)</script>"
@@ -288,7 +288,6 @@ def test_two_clicks_apply_once(desk: Client, show: Show) -> None:
     assert desk.get(preview)["Location"] == first["Location"]
 
 
-@pytest.mark.once
 def test_1000_shows_go_to_the_worker_and_end_on_the_result_page(
     desk: Client, django_capture_on_commit_callbacks: Any
 ) -> None:

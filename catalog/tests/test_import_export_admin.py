@@ -22,7 +22,7 @@ from catalog.models import Batch, Change, Network, SavedView, Show, ShowNetwork
 from catalog.show_resource import COLUMNS
 from catalog.trash import delete_show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 EXPORT, IMPORT = "/admin/catalog/show/export/", "/admin/catalog/show/import/"
 
@@ -516,7 +516,6 @@ def test_an_export_imported_again_changes_nothing(desk: Client, show: Show, form
     assert (plan["edits"], plan["unchanged"], plan["bad"]) == ([], 1, 0)
 
 
-@pytest.mark.once
 def test_of_10_000_rows_with_3_wrong_ones_the_others_are_applied(
     desk: Client, django_capture_on_commit_callbacks: Any, django_assert_max_num_queries: Any
 ) -> None:

@@ -26,7 +26,7 @@ from catalog.models import Batch, Change, Network, ReviewMark, Show, ShowNetwork
 from catalog.suspects import pair_key
 from catalog.trash import delete_show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 MakeNetwork = Callable[..., Network]
 URL = "/admin/catalog/show/merge/"

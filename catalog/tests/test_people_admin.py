@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from catalog.models import AccessEvent, Change, Show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 USERS = "/admin/auth/user/"
 GROUPS = "/admin/auth/group/"

@@ -32,7 +32,7 @@ from catalog.models import (
 from catalog.tests.pages import as_shown, errors_of, messages_of, page_of, run_link, save
 from catalog.trash import delete_show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 SHOWS = "/admin/catalog/show/"

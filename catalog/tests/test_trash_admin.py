@@ -13,7 +13,7 @@ from catalog.models import Batch, Change, Show
 from catalog.tests.pages import messages_of, page_of
 from catalog.trash import delete_show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 TRASH = "/admin/catalog/show/trash/"
 EVIL = "<script>alert(1)</script>"

@@ -19,7 +19,7 @@ from ingestion.imports import KIND
 from ingestion.models import SyncRun
 from ingestion.runs import RunLost, cancel, start_run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 COMMAND = "ingestion.management.commands.import_shows"
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from ingestion.models import Problem
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 LIST = "/admin/ingestion/problem/"

@@ -19,7 +19,7 @@ from ingestion.runs import cancelled_words
 from ingestion.tests.asked_runs import messages_queued
 from ingestion.tests.builders import make_show
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 RUNS = "/admin/ingestion/syncrun/"
 EVIL = "<script>alert(1)</script>"

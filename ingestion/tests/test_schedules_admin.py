@@ -13,7 +13,7 @@ from django_q.models import Schedule, Task
 
 from catalog.planned import planned
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SYNC = "ingestion.tasks.sync_shows"

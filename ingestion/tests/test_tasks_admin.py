@@ -9,7 +9,7 @@ from django.test import Client
 from django_q.models import Failure, OrmQ, Task
 from django_q.signing import SignedPackage
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 SYNC = "ingestion.tasks.sync_shows"
