@@ -5,8 +5,6 @@ worker. A row whose process is dead (same host: no such process; any host: no si
 whoever comes next. One that was taken for dead and was not finds its row closed at its next step, and ends.
 """
 
-import os
-import socket
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -22,8 +20,7 @@ from exports.models import ExportedTab, ExportRun
 from exports.options import Options, options_of
 from exports.tables import Table
 from exports.tabs import Tab
-from trr_site.processes import is_gone
-from trr_site.version import code_version
+from trr_site.processes import here, is_gone
 
 Status = ExportRun.Status
 Format = ExportRun.Format
@@ -89,8 +86,7 @@ def opened(make: Any) -> Any:
 
 def begun() -> dict[str, Any]:
     now = timezone.now()
-    where = {"host": socket.gethostname(), "pid": os.getpid(), "version": code_version()}
-    return {**where, "started_at": now, "heartbeat_at": now}
+    return {**here(), "started_at": now, "heartbeat_at": now}
 
 
 def queue_export(options: Options, user: User | None = None) -> ExportRun:

@@ -17,8 +17,9 @@ import orjson
 from django.conf import settings
 
 from exports.sheets_errors import ExportProblem, Lost, Stopped, answered
-from exports.sheets_replies import BOOK_FIELDS, Book, column_name, parse_book, parse_values, quoted
+from exports.sheets_replies import BOOK_FIELDS, Book, column_name, parse_book, parse_values
 from exports.sheets_session import TIMEOUT, open_session
+from trr_site.spreadsheets import quoted
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 import gspread
 import requests
 from google.auth.exceptions import GoogleAuthError, TransportError
-from urllib3.util import Retry
 
 from exports.sheets_session import TIMEOUT
 from trr_site.google_account import account_email
-from trr_site.logs import MASK, mask_secrets
+from trr_site.logs import MASK
+from trr_site.replies import parse_retry_after, readable
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ def answered(act: Callable[[], T]) -> T:
 def problem_of(error: gspread.exceptions.APIError) -> Exception:
     status, said = error.response.status_code, what_google_says(error)
     if status == 429:
-        wait = parse_retry_after(error.response.headers.get("Retry-After"))
+        wait = parse_retry_after(error.response.headers.get("Retry-After"), RETRY_AFTER_MAX)
         return Lost(f"the quota of Google Sheets is used up: {said}", may_be_done=False, wait=wait)
     if status >= 500 or status in (408, 409):
         return Lost(f"Google Sheets failed (HTTP {status}): {said}", may_be_done=True)
@@ -99,7 +99,7 @@ def problem_of(error: gspread.exceptions.APIError) -> Exception:
 def account_problem(error: GoogleAuthError) -> Exception:
     if isinstance(error, TransportError):  # its text is that of the connection, and may be long
         return Lost("Google gave no token: no connection", may_be_done=False)
-    said = readable(str(error.args[0]) if error.args else type(error).__name__)
+    said = without_token(str(error.args[0]) if error.args else type(error).__name__)
     if getattr(error, "retryable", False):
         return Lost(f"Google gave no token: {said}", may_be_done=False)
     return ExportProblem(
@@ -112,19 +112,8 @@ def account_problem(error: GoogleAuthError) -> Exception:
 def what_google_says(error: gspread.exceptions.APIError) -> str:
     envelope = error.error
     message = envelope.get("message") if isinstance(envelope, dict) else ""
-    return readable(str(message)) or "nothing"
+    return without_token(str(message)) or "nothing"
 
 
-def readable(text: str) -> str:
-    """One short line without secrets, which an answer may echo."""
-    line = "".join(char if char.isprintable() else " " for char in TOKEN.sub(MASK, mask_secrets(text)))
-    return " ".join(line.split())[:REASON_MAX]
-
-
-def parse_retry_after(value: str | None) -> float | None:
-    if value is None:
-        return None
-    try:
-        return Retry(retry_after_max=RETRY_AFTER_MAX).parse_retry_after(value)
-    except Exception:  # noqa: BLE001  a header is no reason to fail, whatever stands in it
-        return None
+def without_token(text: str) -> str:
+    return readable(TOKEN.sub(MASK, text), REASON_MAX)

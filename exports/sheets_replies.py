@@ -76,10 +76,6 @@ def parse_values(reply: Mapping[str, Any]) -> list[list[Any]]:
     return list(rows)
 
 
-def quoted(title: str) -> str:
-    return "'{}'".format(title.replace("'", "''"))
-
-
 def column_name(place: int) -> str:
     """A for 0."""
     name, place = "", place + 1

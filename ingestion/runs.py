@@ -7,8 +7,6 @@ says whether it won. A run that was taken for dead and was not finds its row clo
 and ends.
 """
 
-import os
-import socket
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -21,8 +19,7 @@ from django.utils import timezone
 
 from catalog.models import Show
 from ingestion.models import SyncFailure, SyncRun
-from trr_site.processes import is_gone
-from trr_site.version import code_version
+from trr_site.processes import here, is_gone
 
 BEAT_EVERY = 2.0  # seconds; a run that is cancelled hears of it then
 STALE_AFTER = timedelta(seconds=120)
@@ -112,11 +109,6 @@ def start_run(kind: str, options: dict[str, Any], user: User | None = None, *, s
             if holder is not None and not close_if_dead(holder):
                 raise AlreadyRunning(describe(holder)) from None
     raise AlreadyRunning(f"another {kind} has just started")
-
-
-def here() -> dict[str, Any]:
-    """Where a run goes on."""
-    return {"host": socket.gethostname(), "pid": os.getpid(), "version": code_version()}
 
 
 def cancel(run_id: int, user: User) -> bool:

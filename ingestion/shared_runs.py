@@ -31,13 +31,14 @@ from ingestion.options import Options
 from ingestion.progress import OPEN
 from ingestion.report import COUNTED, Reporter
 from ingestion.run_ends import close_if_complete
-from ingestion.runs import Run, RunLost, close_if_dead, here, start_run
+from ingestion.runs import Run, RunLost, close_if_dead, start_run
 from ingestion.shares import Share, ShareWork
 from ingestion.sources.http import KeyRefused, Stopped
 from ingestion.sync import ShowSync
 from ingestion.traffic import save_traffic
 from ingestion.work import ShowWork
 from ingestion.workers import worker_is_stopping
+from trr_site.processes import here
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from ingestion.models import Worker
-from ingestion.runs import here
+from trr_site.processes import here
 
 ALIVE = timedelta(seconds=60)  # since the last beat
 STOPPING = "its worker is being stopped: another goes on"

@@ -1,14 +1,22 @@
-"""Whether a process that is known by its number still runs."""
+"""Which process this is, and whether one that is known by its number still runs."""
 
 import os
 import socket
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from django.utils import timezone
 
+from trr_site.version import code_version
+
 START_TIME = 19  # of the fields of /proc/PID/stat behind the name, in ticks since the boot: proc(5)
 CLOCK_SLACK = 5.0  # seconds between two clocks of one machine
+
+
+def here() -> dict[str, Any]:
+    """Where something goes on, for the row that tells of it."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "version": code_version()}
 
 
 def is_gone(host: str, pid: int, since: datetime) -> bool:

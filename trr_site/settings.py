@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import environ
 
 from trr_site.admin_theme import UNFOLD as UNFOLD
+from trr_site.spreadsheets import ADDRESS
 
 T = TypeVar("T")
 
@@ -173,8 +174,7 @@ def to_key_file(text: str) -> str:
 
 def to_spreadsheet_id(text: str) -> str:
     """The id, also out of the address that a browser shows."""
-    address = r"https?://docs\.google\.com/spreadsheets/(?:u/[0-9]+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?"
-    match = re.fullmatch(address, text) or re.fullmatch(r"([A-Za-z0-9_-]+)", text)
+    match = ADDRESS.fullmatch(text) or re.fullmatch(r"([A-Za-z0-9_-]+)", text)
     if match is None:
         raise ValueError
     return match[1]

@@ -25,11 +25,11 @@ from ingestion.sources.tmdb import decode_json
 from ingestion.workbook_file import by_tab, naming, with_errors
 from ingestion.workbook_tabs import SHOW_INFO, RawRow, Tab, Workbook, read_tab, tab_called
 from trr_site.google_account import AccountProblem, account_email, credentials
+from trr_site.spreadsheets import ADDRESS, quoted
 
 MOST_BYTES: Final = 200 * 2**20  # of a reply
 TRIES: Final = 8  # the quota is one of a minute: the waits between them add up to a little more
 FIELDS: Final = "properties.title,sheets(properties(title,sheetType),merges)"
-ADDRESS: Final = re.compile(r"https?://docs\.google\.com/spreadsheets/(?:u/[0-9]+/)?d/([A-Za-z0-9_-]+)(?:[/?#].*)?")
 FIRST_DAY: Final = datetime(1899, 12, 30)  # a day of no zone, as all of a sheet are
 LAST_DAY: Final = 2_958_466  # of the year 9999, from there
 AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,100}")  # Google's have 44 characters
@@ -152,11 +152,6 @@ def day_of(cell: Any, there: Any) -> Any:
         return Unreadable(cell, "A time of day. Format the cell as text or as a number.")
     moment = FIRST_DAY + timedelta(days=there)
     return moment.date() if moment.time() == time() else moment
-
-
-def quoted(title: str) -> str:
-    """The range that is a whole tab."""
-    return "'" + title.replace("'", "''") + "'"
 
 
 def parse_about(reply: object) -> About:

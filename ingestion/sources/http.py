@@ -17,10 +17,9 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.util import Retry
 
 from ingestion.sources.limiter import BudgetUnavailable, Limiter
-from trr_site.logs import mask_secrets
+from trr_site.replies import parse_retry_after, readable
 
 T = TypeVar("T")
 Params = Mapping[str, str | Sequence[str]]  # a sequence is its name with each of its values
@@ -28,11 +27,9 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = (5.0, 30.0)  # seconds: to connect, between two bytes
 DEADLINE = 60.0  # seconds for one whole reply; the read timeout alone lets a slow drip go on for ever
-RETRY_AFTER_MAX = 60  # seconds
 BACKOFF_MAX = 20.0  # seconds
 BUDGET_PATIENCE = 60.0  # seconds to wait for what the rate limit is shared by: it may be restarting
 CHUNK = 64 * 1024  # bytes
-REASON_MAX = 200  # characters of what upstream says that a message repeats
 NO_SUCH_ID = (6, 34)  # any other 404 is a wrong address or a proxy's, and says nothing of a show
 INVALID_ID = 44  # TMDb's one permanent error with a 5xx status (https://developer.themoviedb.org/docs/errors)
 
@@ -294,16 +291,6 @@ def decode_reply(reply: Reply, decode: Callable[[bytes], T]) -> T:
     raise UpstreamError(message, status=reply.status)
 
 
-def parse_retry_after(value: str | None) -> float | None:
-    """Seconds to wait, from a number or an HTTP date, 60 at most; None when absent or unreadable."""
-    if value is None:
-        return None
-    try:
-        return Retry(retry_after_max=RETRY_AFTER_MAX).parse_retry_after(value)
-    except Exception:  # noqa: BLE001  a header is no reason to fail, whatever stands in it
-        return None
-
-
 def describe(error: requests.RequestException | urllib3.exceptions.HTTPError) -> str:
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {TIMEOUT[0]:.0f} s"
@@ -347,9 +334,3 @@ def envelope_message(reply: Reply) -> str:
 
 def excerpt(body: bytes) -> str:
     return readable(body[:4096].decode("utf-8", "replace"), 80)
-
-
-def readable(text: str, length: int = REASON_MAX) -> str:
-    """One short line of what upstream says: without secrets, which it may echo, and without control characters."""
-    line = "".join(char if char.isprintable() else " " for char in mask_secrets(text))  # masked before it is cut
-    return " ".join(line.split())[:length]

@@ -13,9 +13,10 @@ import time_machine
 
 from demo.upstream import Reply, Upstream
 from ingestion.sources import http
-from ingestion.sources.http import HttpClient, KeyRefused, NotFound, Stopped, UpstreamError, parse_retry_after
+from ingestion.sources.http import HttpClient, KeyRefused, NotFound, Stopped, UpstreamError
 from ingestion.sources.limiter import LocalLimiter
 from ingestion.sources.tmdb import ApiKeyAuth, BearerAuth, decode_json
+from trr_site.replies import parse_retry_after
 
 pytestmark = pytest.mark.once
 

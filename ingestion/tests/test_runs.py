@@ -89,7 +89,7 @@ def test_process_of_somebody_else_is_alive(monkeypatch):
     def forbidden(pid, number):
         raise PermissionError
 
-    monkeypatch.setattr("ingestion.runs.os.kill", forbidden)
+    monkeypatch.setattr("trr_site.processes.os.kill", forbidden)
 
     with pytest.raises(AlreadyRunning):
         start_run("sync_shows", {})
